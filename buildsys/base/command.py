@@ -1,0 +1,129 @@
+"""The one door for running programs: argv in, status and output out, nothing left behind."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, InterruptedRunError, os_error_text
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a program ended; output is its standard output and error as they came."""
+
+    argv: tuple[str, ...]
+    status: int  # exit status, or minus the signal's number
+    output: bytes
+    seconds: float
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the program ended with status 0."""
+        return self.status == 0
+
+    def describe_status(self) -> str:
+        """Say in words how the program ended."""
+        if self.status < 0:
+            with contextlib.suppress(ValueError):
+                return f"killed by {signal.Signals(-self.status).name}"
+        return f"exit status {self.status}"
+
+
+def quote_argv(argv: Sequence[str]) -> str:
+    """Spell a command so that a shell would run the same."""
+    return shlex.join(argv)
+
+
+class CommandRunner:
+    """Runs programs for several threads at once and can end them all.
+
+    Each program gets a process group of its own: Ctrl-C reaches only us, and we end the group.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[int] = set()
+        self._is_stopping = False
+
+    def run(
+        self,
+        argv: Sequence[str],
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+        is_output_merged: bool = True,
+    ) -> CommandResult:
+        """Run argv to its end; raise when it cannot start, hangs, or the run was stopped."""
+        begin = time.monotonic()
+        with self._lock:
+            if self._is_stopping:
+                raise InterruptedRunError("interrupted")
+            process = _start(argv, directory, environment, is_output_merged)
+            self._running.add(process.pid)
+        try:
+            output, _ = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(process.pid)
+            process.communicate()
+            raise BuildsysError(
+                f"{quote_argv(argv)}: still running after {timeout_seconds:g} s, ended"
+            ) from error
+        except BaseException:
+            _kill_group(process.pid)
+            process.wait()
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(process.pid)
+        if self._is_stopping:
+            raise InterruptedRunError("interrupted")
+        return CommandResult(tuple(argv), process.returncode, output, time.monotonic() - begin)
+
+    def stop(self) -> None:
+        """End every running program and refuse to start more."""
+        with self._lock:
+            self._is_stopping = True
+            for pid in self._running:
+                _kill_group(pid)
+
+
+def run_command(
+    argv: Sequence[str], directory: Path | None = None, timeout_seconds: float | None = None
+) -> CommandResult:
+    """Run one program outside any build."""
+    return CommandRunner().run(argv, directory, timeout_seconds=timeout_seconds)
+
+
+def _start(
+    argv: Sequence[str],
+    directory: Path | None,
+    environment: Mapping[str, str] | None,
+    is_output_merged: bool,
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if is_output_merged else subprocess.DEVNULL,
+            process_group=0,
+        )
+    except OSError as error:
+        where = f" (in {directory})" if directory is not None and not directory.is_dir() else ""
+        raise BuildsysError(
+            f"{argv[0]}: cannot be started{where}: {os_error_text(error)}"
+        ) from error
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

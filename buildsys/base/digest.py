@@ -1,0 +1,61 @@
+"""What a file holds (digest) and the cheap hint that it did not change (stamp)."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, os_error_text
+
+DIGEST_BYTES = 32
+ABSENT = b"\0" * DIGEST_BYTES  # the digest of a file that does not exist
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What stat says of a file; times in nanoseconds. Equal stamps spare a read, no more."""
+
+    ctime_ns: int
+    mtime_ns: int
+    size: int
+    inode: int
+
+
+def stat_stamp(path: str | Path) -> Stamp | None:
+    """Stat a file; None when there is none (or a directory of its path is none)."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BuildsysError(f"cannot look at it: {os_error_text(error)}", Path(path)) from error
+    return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def digest_bytes(content: bytes) -> bytes:
+    """Digest some bytes (SHA-256, 32 bytes)."""
+    return hashlib.sha256(content).digest()
+
+
+def digest_file(path: str | Path) -> bytes:
+    """Digest a file's content; ABSENT when there is none."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
+    return digest.digest()
+
+
+def digest_parts(*parts: bytes) -> bytes:
+    """Digest a sequence of byte strings so that no two sequences run together."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()

@@ -1,0 +1,161 @@
+"""The one door for writing to disk: a file appears whole or not at all."""
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, os_error_text
+
+_serial = itertools.count()
+_TEMPORARY_PREFIX = ".modbuild."
+
+
+def temporary_beside(path: Path) -> Path:
+    """Name a file in path's directory that no other process or thread will name."""
+    tail = f"{os.getpid()}.{threading.get_ident():x}.{next(_serial)}"
+    return path.with_name(f"{_TEMPORARY_PREFIX}{path.name[:100]}.{tail}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether temporary_beside made this file name (of this or of a killed run)."""
+    return name.startswith(_TEMPORARY_PREFIX) and name.endswith(".tmp")
+
+
+def make_directory(path: Path) -> None:
+    """Make path and its parents; an existing directory is fine."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BuildsysError(f"cannot make the directory: {os_error_text(error)}", path) from error
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = False) -> None:
+    """Replace path by content at one moment; with durable, only after the disk has it."""
+    temporary = temporary_beside(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as stream:
+                view = memoryview(content)
+                while view:
+                    view = view[stream.write(view) :]
+                os.fchmod(stream.fileno(), mode)
+                if durable:
+                    os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        if durable:
+            sync_directory(path.parent)
+    except OSError as error:
+        raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+
+
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Write content unless path holds it already, so that its times tell when it changed."""
+    try:
+        same = path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_whole(path, content)
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Give a finished temporary file its name."""
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+
+
+def make_link(link: Path, target: Path) -> None:
+    """Make link a symbolic link to target, replacing another link at one moment."""
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    temporary = temporary_beside(link)
+    try:
+        os.symlink(target, temporary)
+        try:
+            os.replace(temporary, link)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise BuildsysError(f"cannot make the link: {os_error_text(error)}", link) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_file(path: Path) -> bool:
+    """Remove a file or link; False when there was none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise BuildsysError(f"cannot remove: {os_error_text(error)}", path) from error
+    return True
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and all below it; none is fine."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BuildsysError(f"cannot remove: {os_error_text(error)}", path) from error
+
+
+def remove_empty_directory(path: Path) -> bool:
+    """Remove a directory that holds nothing; False when it is absent or holds something."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
+            return False
+        raise BuildsysError(f"cannot remove: {os_error_text(error)}", path) from error
+    return True
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, purpose: str) -> Iterator[None]:
+    """Hold path as a lock for the block; another holder is an error that names its process.
+
+    The lock goes with the process (flock), so a killed run leaves none behind; the file itself
+    stays, so that two runs can never lock two files of one name.
+    """
+    make_directory(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise BuildsysError(f"cannot open the lock: {os_error_text(error)}", path) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise BuildsysError(f"cannot lock: {os_error_text(error)}", path) from error
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another run"
+            raise BuildsysError(f"in use by {holder}; wait for it or end it", path) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""The one door for YAML: every value knows the line it stands on, and says what it should be."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from buildsys.base.errors import BuildsysError, Place, os_error_text
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAXIMUM_BYTES = 1 << 20
+_TAG = "tag:yaml.org,2002:"
+_TRUE = frozenset({"true", "yes", "on"})
+_SHOWN_CHARACTERS = 60
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class YamlValue:
+    """One value of a YAML file with its place and the keys that lead to it."""
+
+    place: Place
+    keys: str  # 'source_flags.hello.c', for messages; '' is the whole file
+    node: Node
+
+    def fail(self, message: str) -> BuildsysError:
+        """Give the error that says this value is wrong; the caller raises it."""
+        return BuildsysError(f"{self.keys}: {message}" if self.keys else message, self.place)
+
+    def expect(self, what: str) -> BuildsysError:
+        """Give the error that this value should have been something else."""
+        return self.fail(f"expected {what}, got {_describe(self.node)}")
+
+    def as_string(self) -> str:
+        """Read a string."""
+        if not isinstance(self.node, ScalarNode) or self.node.tag != f"{_TAG}str":
+            mend = " (quote it)" if isinstance(self.node, ScalarNode) and self.node.value else ""
+            raise self.expect(f"a string{mend}")
+        return str(self.node.value)
+
+    def as_boolean(self) -> bool:
+        """Read true or false."""
+        if not isinstance(self.node, ScalarNode) or self.node.tag != f"{_TAG}bool":
+            raise self.expect("true or false")
+        return str(self.node.value).lower() in _TRUE
+
+    def as_integer(self) -> int:
+        """Read a whole number."""
+        if isinstance(self.node, ScalarNode) and self.node.tag == f"{_TAG}int":
+            try:
+                return int(self.node.value.replace("_", ""), 0)
+            except ValueError:
+                pass  # 0o-less octal and base 60 of YAML 1.1: refused below
+        raise self.expect("a whole number")
+
+    def as_scalar(self) -> str | bool | int:
+        """Read a string, a whole number, or true or false."""
+        match self.node.tag.removeprefix(_TAG):
+            case "bool":
+                return self.as_boolean()
+            case "int":
+                return self.as_integer()
+            case "str":
+                return self.as_string()
+        raise self.expect("a string, a whole number, or true or false")
+
+    def as_items(self, what: str = "a list") -> Iterator["YamlValue"]:
+        """Go through a list."""
+        if not isinstance(self.node, SequenceNode):
+            raise self.expect(what)
+        for node in self.node.value:
+            yield YamlValue(_place_of(self.place.path, node), self.keys, node)
+
+    def as_strings(self) -> tuple[str, ...]:
+        """Read a list of strings."""
+        return tuple(item.as_string() for item in self.as_items("a list of strings"))
+
+    def as_map(self, what: str = "a mapping") -> "YamlMap":
+        """Read a mapping; a key that stands twice is refused."""
+        if not isinstance(self.node, MappingNode):
+            raise self.expect(what)
+        return YamlMap(self, _read_entries(self, self.node))
+
+
+@dataclass(frozen=True, slots=True)
+class YamlMap:
+    """A mapping with string keys, in the file's order."""
+
+    value: YamlValue
+    entries: dict[str, YamlValue]
+
+    def refuse_unknown(self, known: tuple[str, ...]) -> None:
+        """Refuse the first key that is not known."""
+        for key, value in self.entries.items():
+            if key not in known:
+                raise value.fail(f"unknown key; expected one of {', '.join(known)}")
+
+    def get(self, key: str, read: Callable[[YamlValue], T], default: T) -> T:
+        """Read the value of key, or give default where the key is absent."""
+        value = self.entries.get(key)
+        return default if value is None else read(value)
+
+    def require(self, key: str, read: Callable[[YamlValue], T]) -> T:
+        """Read the value of key; its absence is an error."""
+        value = self.entries.get(key)
+        if value is None:
+            raise self.value.fail(f"the key {key} is missing")
+        return read(value)
+
+
+def load_yaml(path: Path) -> YamlValue:
+    """Read a YAML file of one document; any trouble is an error with file and line."""
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(_MAXIMUM_BYTES + 1)
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+    return parse_yaml(content, path)
+
+
+def parse_yaml(content: bytes, path: Path) -> YamlValue:
+    """Turn the bytes of a YAML file into a value with places; path only names it."""
+    if len(content) > _MAXIMUM_BYTES:
+        raise BuildsysError(f"expected a YAML file of at most {_MAXIMUM_BYTES} bytes", path)
+    try:
+        _refuse_aliases(content, path)
+        node = yaml.compose(content, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else None
+        raise BuildsysError(
+            f"not YAML: {_problem_text(error, content, line)}", Place(path, line)
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = content.count(b"\n", 0, getattr(error, "position", 0)) + 1
+        problem = getattr(error, "reason", None) or "not text in UTF-8"
+        raise BuildsysError(f"not YAML: {problem}", Place(path, line)) from error
+    except (RecursionError, ValueError) as error:
+        raise BuildsysError("not YAML that this tool reads: nested too deeply", path) from error
+    if node is None:
+        raise BuildsysError("the file is empty; expected a mapping of keys to values", path)
+    return YamlValue(_place_of(path, node), "", node)
+
+
+def _refuse_aliases(content: bytes, path: Path) -> None:
+    depth = 0
+    for event in yaml.parse(content, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            place = Place(path, event.start_mark.line + 1)
+            raise BuildsysError(f"*{event.anchor}: an alias is not read here; write it out", place)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > 50:
+            raise BuildsysError("nested too deeply", Place(path, event.start_mark.line + 1))
+
+
+def _problem_text(error: yaml.MarkedYAMLError, content: bytes, line: int | None) -> str:
+    lines = content.split(b"\n")
+    if line is not None and line <= len(lines):
+        text = lines[line - 1]
+        if b"\t" in text[: len(text) - len(text.lstrip())]:
+            return "a tab where spaces are expected; indent with spaces"
+    return error.problem or error.context or "cannot be parsed"
+
+
+def _place_of(path: Path, node: Node) -> Place:
+    return Place(path, node.start_mark.line + 1)
+
+
+def _read_entries(value: YamlValue, node: MappingNode) -> dict[str, YamlValue]:
+    entries: dict[str, YamlValue] = {}
+    for key_node, value_node in node.value:
+        key = YamlValue(_place_of(value.place.path, key_node), value.keys, key_node)
+        if not isinstance(key_node, ScalarNode):
+            raise key.expect("a key that is a string")
+        name = str(key_node.value)
+        keys = f"{value.keys}.{name}" if value.keys else name
+        entry = YamlValue(key.place, keys, value_node)
+        if name in entries:
+            raise entry.fail(f"this key stands twice, first in line {entries[name].place.line}")
+        entries[name] = entry
+    return entries
+
+
+def _describe(node: Node) -> str:
+    if isinstance(node, SequenceNode):
+        return "a list"
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    text = str(node.value)
+    if not text:
+        return "nothing"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

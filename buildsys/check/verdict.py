@@ -1,0 +1,77 @@
+"""What was found out about one kmod, and the right to install it."""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.digest import digest_file
+from buildsys.base.errors import BuildsysError
+
+
+class Severity(enum.Enum):
+    """How much a finding weighs; the kernel would refuse the module only for an ERROR."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"  # what could not be checked, and why
+
+
+class Outcome(enum.Enum):
+    """What modload(8) would come to."""
+
+    LOADS = "loads"
+    REFUSED = "refused"
+    PANICS = "panics"
+    UNKNOWN = "unknown"  # decided at run time, or the kernel's symbols are not known
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found in a kmod.
+
+    rule is a stable identifier (undefined-symbol); errno is the kernel's number or 0; source is
+    the kernel file and function that decides (sys/kern/subr_kobj.c, kobj_checksyms), '' if none.
+    """
+
+    rule: str
+    severity: Severity
+    path: Path
+    message: str
+    errno: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedKmod:
+    """The right to install one kmod; only Verdict.approve makes one."""
+
+    name: str
+    path: Path
+    digest: bytes  # SHA-256 of the judged bytes, 32 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement over the bytes of one kmod; digest is their SHA-256 (32 bytes)."""
+
+    name: str
+    path: Path
+    digest: bytes
+    kernel: str  # what it was judged against, for people: 'amd64 10.99.12 (GENERIC)'
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_fit(self) -> bool:
+        """Tell whether nothing stands against installing."""
+        return self.outcome in (Outcome.LOADS, Outcome.UNKNOWN) and not any(
+            finding.severity is Severity.ERROR for finding in self.findings
+        )
+
+    def approve(self) -> ApprovedKmod:
+        """Give the right to install; raises when the module is unfit or its bytes changed."""
+        if not self.is_fit:
+            raise BuildsysError("the module did not pass its check; it is not installed", self.path)
+        if digest_file(self.path) != self.digest:
+            raise BuildsysError("the file changed after its check; build again", self.path)
+        return ApprovedKmod(self.name, self.path, self.digest)
