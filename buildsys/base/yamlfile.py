@@ -150,14 +150,20 @@ def _refuse_aliases(content: bytes, path: Path) -> None:
     depth = 0
     for event in yaml.parse(content, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            place = Place(path, event.start_mark.line + 1)
-            raise BuildsysError(f"*{event.anchor}: an alias is not read here; write it out", place)
+            raise BuildsysError(
+                f"*{event.anchor}: an alias is not read here; write it out",
+                _event_place(path, event),
+            )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > 50:
-            raise BuildsysError("nested too deeply", Place(path, event.start_mark.line + 1))
+            raise BuildsysError("nested too deeply", _event_place(path, event))
+
+
+def _event_place(path: Path, event: yaml.Event) -> Place:
+    return Place(path, event.start_mark.line + 1 if event.start_mark else None)
 
 
 def _problem_text(error: yaml.MarkedYAMLError, content: bytes, line: int | None) -> str:
