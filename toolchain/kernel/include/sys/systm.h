@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * modbuild kernel interface: messages, assertions, strings, copying, and the
+ * functions that say "no".
+ */
+#ifndef MODBUILD_SYS_SYSTM_H
+#define MODBUILD_SYS_SYSTM_H
+
+#include <sys/types.h>
+
+/* Messages: aprint_normal() is silent when the system was booted quietly. */
+void aprint_normal(const char *, ...) __printflike(1, 2);
+void printf(const char *, ...) __printflike(1, 2);
+int snprintf(char *, size_t, const char *, ...) __printflike(3, 4);
+void panic(const char *, ...) __dead __printflike(1, 2);
+
+/* Assertions: checked when the module is built with DIAGNOSTIC. */
+void kern_assert(const char *, ...) __printflike(1, 2);
+#ifdef DIAGNOSTIC
+#define KASSERT(condition) \
+	(__predict_true(condition) ? (void)0 : \
+	    kern_assert("assertion \"%s\" failed: file \"%s\", line %d ", \
+		#condition, __FILE__, __LINE__))
+#else
+#define KASSERT(condition)	((void)sizeof((long)(condition)))
+#endif
+
+/* Memory and strings. */
+void *memcpy(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+int memcmp(const void *, const void *, size_t);
+size_t strlen(const char *);
+int strcmp(const char *, const char *);
+int strncmp(const char *, const char *, size_t);
+size_t strlcpy(char *restrict, const char *restrict, size_t);
+
+/* Between a caller's buffer and the kernel; advances the uio. */
+int uiomove(void *, size_t, struct uio *);
+
+/* Operations that do nothing, or are not offered. */
+int nullop(void *);
+int eopnotsupp(void);
+
+#endif
