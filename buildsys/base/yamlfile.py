@@ -17,6 +17,7 @@ _TRUE = frozenset({"true", "yes", "on"})
 _SHOWN_CHARACTERS = 60
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class YamlMap:
             if key not in known:
                 raise value.fail(f"unknown key; expected one of {', '.join(known)}")
 
-    def get(self, key: str, read: Callable[[YamlValue], T], default: T) -> T:
+    def get(self, key: str, read: Callable[[YamlValue], T], default: D) -> T | D:
         """Read the value of key, or give default where the key is absent."""
         value = self.entries.get(key)
         return default if value is None else read(value)

@@ -1,0 +1,289 @@
+"""A module described in YAML: one file to one Module, or one error with file and line."""
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from buildsys.base.errors import BuildsysError, Place, os_error_text
+from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
+from buildsys.module.model import (
+    MAXIMUM_NAME_BYTES,
+    CompileUnit,
+    Language,
+    Module,
+    ModuleClass,
+    PropertyValue,
+)
+
+T = TypeVar("T")
+
+_LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_DEFINE = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=.*)?", re.DOTALL)
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+
+# Every key of a descriptor with its JSON Schema; the reader below knows these and no others.
+FIELDS: dict[str, dict[str, object]] = {
+    "kmod": {
+        "type": "string",
+        "pattern": f"^{_NAME.pattern}$",
+        "maxLength": MAXIMUM_NAME_BYTES,
+        "description": "Name of the module and of its file; default: the directory's name.",
+    },
+    "class": {
+        "enum": [kmod_class.value for kmod_class in ModuleClass],
+        "description": "Class of module(7); must be what MODULE() in the source says.",
+    },
+    "description": {"type": "string", "description": "One line for people."},
+    "sources": {
+        **_STRINGS,
+        "minItems": 1,
+        "description": "C (.c) and assembly (.S) files, relative to the descriptor.",
+    },
+    "requires": {
+        **_STRINGS,
+        "uniqueItems": True,
+        "description": "Modules that must be loaded before; must be what MODULE() says.",
+    },
+    "include": {**_STRINGS, "description": "Directories for -I, relative to the descriptor."},
+    "defines": {**_STRINGS, "description": "NAME or NAME=VALUE for -D, in this order."},
+    "cflags": {**_STRINGS, "description": "Further flags of the C compiler."},
+    "source_flags": {
+        "type": "object",
+        "additionalProperties": _STRINGS,
+        "description": "Further flags of single files: {file.c: [-fwrapv]}.",
+    },
+    "ioconf": {"type": "string", "description": "Input of config -b; makes ioconf.c, ioconf.h."},
+    "properties": {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "boolean", "integer"]},
+        "description": "The dictionary that MODULE_CMD_INIT gets, installed as NAME.plist.",
+    },
+    "machines": {**_STRINGS, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},
+    "ident_note": {
+        "type": "boolean",
+        "default": True,
+        "description": "Stamp the file with a .note.netbsd.ident of the kernel's version.",
+    },
+}
+
+
+def describe_schema() -> dict[str, object]:
+    """Give the JSON Schema of a descriptor."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "modbuild module descriptor",
+        "type": "object",
+        "properties": FIELDS,
+        "required": ["class", "sources"],
+        "additionalProperties": False,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    place: Place
+    directory: Path
+    variables: Mapping[str, str]
+
+    def expand(self, value: YamlValue) -> str:
+        """Replace ${S} and its kin in a string."""
+        text = value.as_string()
+        if "$" not in text:
+            return text
+        try:
+            return string.Template(text).substitute(self.variables)
+        except KeyError as error:
+            raise value.fail(_unknown_variable(str(error.args[0]), self.variables)) from error
+        except ValueError as error:
+            raise value.fail(f"a lone $ in {text!r}; write $$ for a dollar sign") from error
+
+    def expand_path(self, value: YamlValue) -> Path:
+        """Read a path, which is relative to the descriptor."""
+        text = self.expand(value)
+        if not text or "\0" in text:
+            raise value.expect("the name of a file or directory")
+        return Path(_normalise(self.directory / text))
+
+
+def load_descriptors(directory: Path, variables: Mapping[str, str]) -> tuple[Module, ...]:
+    """Read every NAME/NAME.yaml below a directory, in the order of their names.
+
+    A name that two descriptors claim is an error; a directory without a descriptor is skipped.
+    """
+    modules: dict[str, Module] = {}
+    for path in find_descriptors(directory):
+        module = load_descriptor(path, variables)
+        known = modules.setdefault(module.name, module)
+        if known is not module:
+            raise BuildsysError(
+                f"kmod: {module.name} is the name of another module too ({known.place})",
+                module.place,
+            )
+    return tuple(modules[name] for name in sorted(modules))
+
+
+def find_descriptors(directory: Path) -> tuple[Path, ...]:
+    """List the descriptors below a directory: NAME/NAME.yaml, or the directory's own."""
+    own = directory / f"{directory.resolve().name}.yaml"
+    if own.is_file():
+        return (own,)
+    try:
+        names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
+    paths = (directory / name / f"{name}.yaml" for name in names)
+    return tuple(path for path in paths if path.exists())
+
+
+def load_descriptor(path: Path, variables: Mapping[str, str]) -> Module:
+    """Read one descriptor; variables are what ${NAME} in its paths and flags stands for."""
+    value = load_yaml(path)
+    entries = value.as_map("a mapping of keys to values")
+    entries.refuse_unknown(tuple(FIELDS))
+    return _read_module(_Context(value.place, path.parent, variables), entries)
+
+
+def _read_module(context: _Context, entries: YamlMap) -> Module:
+    directory_name = context.directory.resolve().name
+    name = entries.get("kmod", _read_name, directory_name)
+    if not _NAME.fullmatch(name) or len(name) > MAXIMUM_NAME_BYTES:
+        raise entries.value.fail(
+            f"the directory's name {name!r} cannot name a module; give it with kmod:"
+        )
+    include = entries.get("include", _each(context.expand_path), ())
+    return Module(
+        name=name,
+        place=Place(context.place.path),
+        directory=context.directory,
+        kmod_class=entries.require("class", _read_class),
+        description=entries.get("description", YamlValue.as_string, ""),
+        units=_read_units(context, entries),
+        requires=entries.get("requires", _read_requires, ()),
+        cppflags=(
+            *(f"-D{define}" for define in entries.get("defines", _each(_define(context)), ())),
+            *(f"-I{path}" for path in include),
+        ),
+        include_path=include,
+        cflags=entries.get("cflags", _each(context.expand), ()),
+        ioconf=entries.get("ioconf", context.expand_path, None),
+        properties=entries.get("properties", _read_properties, ()),
+        machines=entries.get("machines", _each(_read_name), ()),
+        has_ident_note=entries.get("ident_note", YamlValue.as_boolean, True),
+    )
+
+
+def _each(read: Callable[[YamlValue], T]) -> Callable[[YamlValue], tuple[T, ...]]:
+    def read_all(value: YamlValue) -> tuple[T, ...]:
+        return tuple(read(item) for item in value.as_items("a list of strings"))
+
+    return read_all
+
+
+def _read_name(value: YamlValue) -> str:
+    name = value.as_string()
+    if not _NAME.fullmatch(name) or len(name.encode()) > MAXIMUM_NAME_BYTES:
+        raise value.expect(
+            f"a name of 1 to {MAXIMUM_NAME_BYTES} letters, digits and any of _ . + -"
+        )
+    return name
+
+
+def _read_class(value: YamlValue) -> ModuleClass:
+    classes = {kmod_class.value: kmod_class for kmod_class in ModuleClass}
+    found = classes.get(value.as_string())
+    if found is None:
+        raise value.expect(f"one of {', '.join(classes)}")
+    return found
+
+
+def _read_requires(value: YamlValue) -> tuple[str, ...]:
+    names: list[str] = []
+    for item in value.as_items("a list of strings"):
+        name = _read_name(item)
+        if name in names:
+            raise item.fail(f"{name} stands twice")
+        names.append(name)
+    return tuple(names)
+
+
+def _define(context: _Context) -> Callable[[YamlValue], str]:
+    def read(value: YamlValue) -> str:
+        text = context.expand(value)
+        if not _DEFINE.fullmatch(text):
+            raise value.expect("NAME or NAME=VALUE")
+        return text
+
+    return read
+
+
+def _read_properties(value: YamlValue) -> tuple[tuple[str, PropertyValue], ...]:
+    entries = value.as_map().entries
+    for key, item in entries.items():
+        if not key:
+            raise item.fail("a property needs a name")
+    return tuple((key, item.as_scalar()) for key, item in sorted(entries.items()))
+
+
+def _read_units(context: _Context, entries: YamlMap) -> tuple[CompileUnit, ...]:
+    sources = entries.require("sources", lambda value: tuple(value.as_items("a list of strings")))
+    if not sources:
+        raise entries.entries["sources"].expect("at least one source file")
+    no_flags: dict[str, tuple[str, ...]] = {}
+    flags = entries.get("source_flags", _read_source_flags(context), no_flags)
+    units: dict[str, CompileUnit] = {}
+    for value in sources:
+        unit = _read_unit(context, value, flags)
+        if unit.object in units:
+            raise value.fail(f"{unit.object} would also be made of {units[unit.object].source}")
+        units[unit.object] = unit
+    for name, item in _source_flag_entries(entries).items():
+        if name not in {unit.source.name for unit in units.values()}:
+            raise item.fail(f"{name} is not one of the sources")
+    return tuple(units.values())
+
+
+def _read_unit(
+    context: _Context, value: YamlValue, flags: Mapping[str, tuple[str, ...]]
+) -> CompileUnit:
+    path = context.expand_path(value)
+    language = _LANGUAGES.get(path.suffix)
+    if language is None:
+        raise value.expect(f"a source file ending in {' or '.join(_LANGUAGES)}")
+    return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()))
+
+
+def _source_flag_entries(entries: YamlMap) -> dict[str, YamlValue]:
+    value = entries.entries.get("source_flags")
+    return {} if value is None else value.as_map().entries
+
+
+def _read_source_flags(context: _Context) -> Callable[[YamlValue], dict[str, tuple[str, ...]]]:
+    def read(value: YamlValue) -> dict[str, tuple[str, ...]]:
+        each = _each(context.expand)
+        return {name: each(item) for name, item in value.as_map("a mapping").entries.items()}
+
+    return read
+
+
+def _unknown_variable(name: str, variables: Mapping[str, str]) -> str:
+    if name in ("S", "NETBSDSRCDIR"):
+        return f"${{{name}}} needs a NetBSD source tree; give one with --src or NETBSDSRCDIR"
+    return f"${{{name}}} is not known here; known are {', '.join(sorted(variables))}"
+
+
+def _normalise(path: Path) -> str:
+    """Drop '.' and 'a/..' where that cannot change what is meant (no link is followed)."""
+    parts: list[str] = []
+    for part in PurePosixPath(path).parts:
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            if (Path(*parts)).is_symlink():
+                parts.append(part)
+            else:
+                parts.pop()
+        else:
+            parts.append(part)
+    return str(Path(*parts)) if parts else "."
