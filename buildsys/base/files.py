@@ -3,17 +3,23 @@
 import contextlib
 import errno
 import fcntl
+import hashlib
 import itertools
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 
 _serial = itertools.count()
+_sharing = threading.Lock()
 _TEMPORARY_PREFIX = ".modbuild."
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY_MODE = 0o755
 
 
 def temporary_beside(path: Path) -> Path:
@@ -159,3 +165,220 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_below(root: Path, parts: Sequence[str], is_made: bool = False) -> Iterator[int | None]:
+    """Open the directory root/parts for the block, following no link below root.
+
+    With is_made, missing directories are made (0755 whatever the umask) and made durable;
+    without, the descriptor is None when one is missing.
+    """
+    path = root
+    descriptor: int | None = None
+    try:
+        try:
+            descriptor = os.open(root, _DIRECTORY_FLAGS)
+            for part in parts:
+                path /= part
+                if is_made:
+                    _make_below(descriptor, part)
+                child = os.open(part, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = child
+        except FileNotFoundError as error:
+            if is_made:
+                raise BuildsysError(f"cannot open: {os_error_text(error)}", path) from error
+            if descriptor is not None:
+                os.close(descriptor)
+            descriptor = None
+        except OSError as error:
+            if path.is_symlink() and path != root:
+                raise BuildsysError(
+                    f"a symbolic link to {os.readlink(path)} stands where a directory belongs;"
+                    " nothing is written or removed through it",
+                    path,
+                ) from error
+            raise BuildsysError(f"cannot open: {os_error_text(error)}", path) from error
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _make_below(directory: int, name: str) -> None:
+    try:
+        os.mkdir(name, _DIRECTORY_MODE, dir_fd=directory)
+    except FileExistsError:
+        return
+    os.chmod(name, _DIRECTORY_MODE, dir_fd=directory)
+    os.fsync(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A whole, durable file beside the place it is for; size in bytes."""
+
+    directory: int  # descriptor of the directory that holds both
+    temporary: str
+    path: Path  # the place; its last part is the name in directory
+    size: int
+
+    def move(self) -> None:
+        """Give the file its name at one moment, and make that durable."""
+        try:
+            here = self.directory
+            os.replace(self.temporary, self.path.name, src_dir_fd=here, dst_dir_fd=here)
+            os.fsync(here)
+        except OSError as error:
+            raise BuildsysError(f"cannot write: {os_error_text(error)}", self.path) from error
+
+
+@contextlib.contextmanager
+def stage_whole(
+    chunks: Iterable[bytes],
+    directory: int,
+    path: Path,
+    mode: int,
+    digest: bytes,
+    owner: tuple[int, int] | None = None,
+) -> Iterator[StagedFile]:
+    """Write chunks beside path (a name in directory); what is not moved goes with the block.
+
+    Raises unless the SHA-256 of what was written is digest. owner is uid and gid, None leaves
+    them. The file is locked meanwhile, so that remove_stale_temporaries spares it.
+    """
+    try:
+        temporary, descriptor = _open_temporary(directory, path)
+    except OSError as error:
+        raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+    try:
+        try:
+            size, found = _write_chunks(descriptor, chunks)
+            if owner is not None:
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        except OSError as error:
+            raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+        if found != digest:
+            raise BuildsysError("not the bytes that were checked; build again", path)
+        yield StagedFile(directory, temporary, path, size)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=directory)
+        os.close(descriptor)
+
+
+def _open_temporary(directory: int, path: Path) -> tuple[str, int]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        name = temporary_beside(path).name
+        descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return name, descriptor
+        os.close(descriptor)  # taken for a left-over before it was locked
+
+
+def _write_chunks(descriptor: int, chunks: Iterable[bytes]) -> tuple[int, bytes]:
+    digest = hashlib.sha256()
+    size = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    return size, digest.digest()
+
+
+def remove_below(directory: int, path: Path) -> bool:
+    """Remove the file or link of path's name in directory, durably; False when there was none."""
+    try:
+        os.unlink(path.name, dir_fd=directory)
+        os.fsync(directory)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise BuildsysError(f"cannot remove: {os_error_text(error)}", path) from error
+    return True
+
+
+def remove_stale_temporaries(directory: int) -> tuple[str, ...]:
+    """Remove what killed runs of stage_whole left in directory; gives the names, sorted."""
+    removed = []
+    for name in sorted(filter(is_temporary, os.listdir(directory))):
+        with contextlib.suppress(OSError):  # gone, or another run's business
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=directory)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name, dir_fd=directory)
+                removed.append(name)
+            finally:
+                os.close(descriptor)
+    return tuple(removed)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file that other programs append to, open and locked; it keeps its inode."""
+
+    descriptor: int
+    path: Path
+
+    def read(self) -> bytes:
+        """Give the whole content."""
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+
+    def write(self, content: bytes, offset: int) -> None:
+        """Put content at offset (bytes), durably."""
+        view = memoryview(content)
+        while view:
+            written = os.pwrite(self.descriptor, view, offset)
+            view, offset = view[written:], offset + written
+        os.fsync(self.descriptor)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to size bytes."""
+        os.ftruncate(self.descriptor, size)
+
+
+@contextlib.contextmanager
+def open_shared(path: Path, timeout_seconds: float = 60.0) -> Iterator[SharedFile]:
+    """Open (or make) a file for the block under a POSIX write lock over its whole length.
+
+    That is the lock of NetBSD's install(1) (usr.bin/xinstall/xinstall.c, metadata_log). Such a
+    lock belongs to the process, so another lock keeps our own threads apart. What the block
+    meets reading or writing the file is told as an error of path.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    with _sharing:
+        try:
+            while True:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    _lock_posix(descriptor, path, deadline)
+                    if os.fstat(descriptor).st_nlink:
+                        yield SharedFile(descriptor, path)
+                        return
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+
+
+def _lock_posix(descriptor: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            if time.monotonic() > deadline:
+                message = "another program keeps it locked; wait for it or end it"
+                raise BuildsysError(message, path) from error
+            time.sleep(0.01)
+        else:
+            return
