@@ -1,0 +1,82 @@
+"""Which files decide what a tool does, so that their content can stand for the tool."""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from buildsys.base.command import CommandRunner
+from buildsys.base.errors import BuildsysError
+
+_PROBE_SECONDS = 30.0
+# Libraries that hold a compiler or a linker; a C library does not change what they write.
+_TOOL_LIBRARY = re.compile(r"lib(clang|LLVM|lld|bfd|opcodes|ctf|isl|mpc|mpfr|gmp)[-.\w]*\.so")
+_LDD_LINE = re.compile(r"^\s*\S+ => (/\S+) \(0x", re.MULTILINE)
+
+
+def compiler_files(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """List the files behind a compiler: driver, the programs that it runs, their libraries.
+
+    The driver itself says what it would run (-###), so a wrapper script or a launcher between
+    its name and the compiler does not hide the compiler.
+    """
+    text = _probe((*argv, "-###", "-c", "-x", "c", os.devnull, "-o", os.devnull), environment)
+    programs = [argv[0]]
+    for line in text.splitlines():
+        if line.startswith(" "):
+            programs.extend(_first_word(line))
+    found = (shutil.which(program, path=environment.get("PATH")) for program in programs)
+    return _with_libraries((Path(program) for program in found if program), environment)
+
+
+def program_files(program: Path, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """List the files behind a program that runs no other: itself and its libraries."""
+    return _with_libraries((program,), environment)
+
+
+def linker_behind(argv: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+    """Ask a compiler which linker it calls; None when it names one that is not there."""
+    name = _probe((*argv, "-print-prog-name=ld"), environment).strip()
+    found = shutil.which(name, path=environment.get("PATH")) if name else None
+    return Path(found) if found else None
+
+
+def _with_libraries(programs: Iterable[Path], environment: Mapping[str, str]) -> tuple[Path, ...]:
+    files: dict[Path, None] = {}
+    for program in programs:
+        path = program.resolve()
+        if path not in files:
+            files[path] = None
+            files.update(dict.fromkeys(_tool_libraries(path, environment)))
+    return tuple(files)
+
+
+def _tool_libraries(program: Path, environment: Mapping[str, str]) -> list[Path]:
+    ldd = shutil.which("ldd", path=environment.get("PATH"))
+    if ldd is None:
+        return []
+    text = _probe((ldd, str(program)), environment)
+    return [
+        Path(name).resolve()
+        for name in _LDD_LINE.findall(text)
+        if _TOOL_LIBRARY.match(os.path.basename(name))
+    ]
+
+
+def _first_word(line: str) -> list[str]:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return []
+    # '(in-process)' is how clang says that it needs no second process.
+    return words[:1] if words and not words[0].startswith(("(", "-")) else []
+
+
+def _probe(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    try:
+        result = CommandRunner().run(argv, environment=environment, timeout_seconds=_PROBE_SECONDS)
+    except BuildsysError as error:
+        raise BuildsysError(f"a tool that was found does not run: {error}") from error
+    return result.output.decode(errors="replace")
