@@ -23,6 +23,7 @@ T = TypeVar("T")
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _DEFINE = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=.*)?", re.DOTALL)
+_WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 
 # Every key of a descriptor with its JSON Schema; the reader below knows these and no others.
@@ -50,6 +51,11 @@ FIELDS: dict[str, dict[str, object]] = {
     },
     "include": {**_STRINGS, "description": "Directories for -I, relative to the descriptor."},
     "defines": {**_STRINGS, "description": "NAME or NAME=VALUE for -D, in this order."},
+    "warnings": {
+        **_STRINGS,
+        "default": list(_WARNINGS),
+        "description": "Warning flags of the C compiler; [] for none.",
+    },
     "cflags": {**_STRINGS, "description": "Further flags of the C compiler."},
     "source_flags": {
         "type": "object",
@@ -168,6 +174,7 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
             *(f"-I{path}" for path in include),
         ),
         include_path=include,
+        warnings=entries.get("warnings", _each(context.expand), _WARNINGS),
         cflags=entries.get("cflags", _each(context.expand), ()),
         ioconf=entries.get("ioconf", context.expand_path, None),
         properties=entries.get("properties", _read_properties, ()),

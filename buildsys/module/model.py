@@ -64,6 +64,7 @@ class Module:
     requires: tuple[str, ...]
     cppflags: tuple[str, ...]
     include_path: tuple[Path, ...]
+    warnings: tuple[str, ...]
     cflags: tuple[str, ...]
     ioconf: Path | None
     properties: tuple[tuple[str, PropertyValue], ...]

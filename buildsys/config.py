@@ -1,0 +1,137 @@
+"""What the user asked for: options over environment over modbuild.yaml over defaults, in one value."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from buildsys.base.errors import UsageError
+
+CONFIG_FILE = "modbuild.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set: its key in the file (and option), NetBSD's variables for it."""
+
+    key: str
+    environment: tuple[str, ...]
+    is_path: bool
+    default: str
+    text: str
+
+
+SETTINGS = (
+    Setting("machine", ("MACHINE",), False, "amd64", "NetBSD's MACHINE, or MACHINE-MACHINE_ARCH"),
+    Setting("machine_arch", ("MACHINE_ARCH",), False, "", "MACHINE_ARCH, where MACHINE has many"),
+    Setting("toolchain", ("MODBUILD_TOOLCHAIN",), False, "", "zig, llvm, gnu or tooldir"),
+    Setting("tooldir", ("TOOLDIR",), True, "", "what NetBSD's 'build.sh tools' made"),
+    Setting("src", ("NETBSDSRCDIR",), True, "", "a NetBSD source tree, for its kernel headers"),
+    Setting("kernel", ("MODBUILD_KERNEL",), True, "", "kernel, nm list or saved map to check with"),
+    Setting("release", (), False, "", "version of the kernel, 10.99.12"),
+    Setting("modules", (), True, "modules", "directory of module descriptors"),
+    Setting("objdir", ("OBJDIR",), True, "obj", "where objects and the record of the build go"),
+    Setting("destdir", ("DESTDIR",), True, "destdir", "root of the installed tree"),
+    Setting("metalog", ("METALOG",), True, "", "METALOG; default: METALOG in the destdir"),
+)
+_BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting, and where each was set (origins, by key: 'option', 'environment MACHINE', …).
+
+    Paths are absolute; an empty string or None is 'not given'.
+    """
+
+    machine: str
+    machine_arch: str
+    toolchain: str
+    tooldir: Path | None
+    src: Path | None
+    kernel: Path | None
+    release: str
+    modules: Path
+    objdir: Path
+    destdir: Path
+    metalog: Path
+    origins: tuple[tuple[str, str], ...]
+
+
+def resolve_config(
+    options: Mapping[str, str],
+    environment: Mapping[str, str],
+    file_values: Mapping[str, str],
+    directory: Path,
+    file: Path | None,
+) -> Config:
+    """Choose each setting: options, then environment, then the file, then the default.
+
+    options and file_values hold strings by key. Relative paths of the file are relative to the
+    file, all others to directory.
+    """
+    values: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for setting in SETTINGS:
+        value, origin, base = _choose(setting, options, environment, file_values, directory, file)
+        if value and setting.is_path:
+            value = os.path.normpath(base / Path(value).expanduser())
+        values[setting.key], origins[setting.key] = value, origin
+    if origins["objdir"] == "default" and environment.get("MAKEOBJDIRPREFIX"):
+        # share/mk/bsd.own.mk: the prefix goes before the whole path of the current directory.
+        values["objdir"] = os.path.normpath(environment["MAKEOBJDIRPREFIX"] + str(directory))
+        origins["objdir"] = "environment MAKEOBJDIRPREFIX"
+    if not values["metalog"]:
+        values["metalog"] = str(Path(values["destdir"]) / "METALOG")
+    return _make_config(values, tuple(origins.items()))
+
+
+def _choose(
+    setting: Setting,
+    options: Mapping[str, str],
+    environment: Mapping[str, str],
+    file_values: Mapping[str, str],
+    directory: Path,
+    file: Path | None,
+) -> tuple[str, str, Path]:
+    if setting.key in options:
+        if not options[setting.key]:
+            raise UsageError(f"--{setting.key.replace('_', '-')}: expected a value, got nothing")
+        return options[setting.key], "option", directory
+    for name in setting.environment:
+        if environment.get(name):
+            return environment[name], f"environment {name}", directory
+    if file is not None and setting.key in file_values:
+        return file_values[setting.key], str(file), file.parent
+    return setting.default, "default", directory
+
+
+def _make_config(values: Mapping[str, str], origins: tuple[tuple[str, str], ...]) -> Config:
+    def path(key: str) -> Path | None:
+        return Path(values[key]) if values[key] else None
+
+    return Config(
+        machine=values["machine"],
+        machine_arch=values["machine_arch"],
+        toolchain=values["toolchain"],
+        tooldir=path("tooldir"),
+        src=path("src"),
+        kernel=path("kernel"),
+        release=values["release"],
+        modules=Path(values["modules"]),
+        objdir=Path(values["objdir"]),
+        destdir=Path(values["destdir"]),
+        metalog=Path(values["metalog"]),
+        origins=origins,
+    )
+
+
+def describe_config(config: Config) -> tuple[tuple[str, str, str], ...]:
+    """Give key, value and origin of every setting, for people."""
+    origins = dict(config.origins)
+    rows = []
+    for item in fields(config):
+        if item.name in _BY_KEY:
+            value = getattr(config, item.name)
+            rows.append((item.name, "" if value is None else str(value), origins[item.name]))
+    return tuple(rows)

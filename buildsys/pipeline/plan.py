@@ -1,0 +1,344 @@
+"""The plan: from modules, tools and a kernel to the graph of steps, as data. Touches no file."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.module.model import CompileUnit, Language, Module
+from buildsys.module.order import close_over, collect_requirements, load_order
+from buildsys.pipeline.request import Request
+from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
+from buildsys.toolchain.argv import (
+    compile_argv,
+    link_argv,
+    module_aflags,
+    module_cflags,
+    module_cppflags,
+)
+from buildsys.toolchain.ident import render_ident_source
+from buildsys.toolchain.model import Tool
+
+_IDENT = "modbuild_ident"
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePaths:
+    """Where everything of one module goes."""
+
+    objects: Path
+    kmod: Path
+    verdict: Path
+    receipt: Path
+    installed: Path  # the directory NAME/ below DESTDIR/stand/…/modules
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order in which each comes after those it needs; needs holds those by name."""
+
+    steps: tuple[Step, ...]
+    needs: dict[str, tuple[str, ...]]
+    modules: tuple[Module, ...]
+    paths: dict[str, ModulePaths]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of this machine and of the tool itself decides results: found before planning."""
+
+    link_script: Path
+    kernel_headers: tuple[Path, ...]  # -isystem, where no source tree is given
+    judge_files: tuple[Path, ...]  # the sources of the check itself
+    installed_kmods: tuple[tuple[str, Path], ...]  # below DESTDIR, by name
+    ioconf_inputs: dict[str, tuple[Path, ...]]  # what config(1) will read, by module
+    properties: dict[str, bytes]  # plist by module
+    module_directory: Path  # DESTDIR/stand/MACHINE/RELEASE/modules
+    is_privileged: bool
+
+
+def make_plan(
+    request: Request, surroundings: Surroundings, names: Sequence[str], has_install: bool
+) -> Plan:
+    """Plan the named modules (all for none) and what they require, installing only on demand."""
+    modules = select_modules(request, names)
+    paths = {module.name: find_paths(request, surroundings, module) for module in modules}
+    steps: list[Step] = []
+    for module in modules:
+        planner = _ModulePlanner(request, surroundings, module, paths)
+        steps.extend(planner.build_steps())
+        steps.append(planner.check_step())
+        if has_install:
+            steps.append(planner.install_step())
+    if has_install:
+        steps.append(_record_step(request, surroundings, modules, paths))
+    return Plan(tuple(steps), _find_needs(steps), modules, paths)
+
+
+def select_modules(request: Request, names: Sequence[str]) -> tuple[Module, ...]:
+    """Give the named modules and those that they require, each after what it requires."""
+    known = {module.name: module for module in request.modules}
+    for name in names:
+        if name not in known:
+            raise UsageError(_unknown_module(request, name))
+    requires = collect_requirements(request.modules)
+    chosen = set(close_over(names or known, requires))
+    return tuple(known[name] for name in load_order(requires) if name in chosen)
+
+
+def _unknown_module(request: Request, name: str) -> str:
+    label = request.target.machine.label
+    if name in request.other_modules:
+        return f"module {name} is not for {label} (machines: in its descriptor)"
+    known = ", ".join(module.name for module in request.modules) or "none"
+    return f"no module {name} in {request.config.modules}; there are {known}"
+
+
+def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:
+    """Say where everything of a module goes."""
+    objects = machine_objdir(request) / module.name
+    return ModulePaths(
+        objects=objects,
+        kmod=objects / f"{module.name}.kmod",
+        verdict=objects / f"{module.name}.verdict.json",
+        receipt=machine_objdir(request) / "receipts" / f"{module.name}.receipt.json",
+        installed=surroundings.module_directory / module.name,
+    )
+
+
+def machine_objdir(request: Request) -> Path:
+    """Give the object directory of this machine: OBJDIR/amd64-x86_64."""
+    return request.config.objdir / request.target.machine.label
+
+
+@dataclass(frozen=True, slots=True)
+class _ModulePlanner:
+    request: Request
+    surroundings: Surroundings
+    module: Module
+    all_paths: dict[str, ModulePaths]
+
+    @property
+    def paths(self) -> ModulePaths:
+        return self.all_paths[self.module.name]
+
+    def build_steps(self) -> list[Step]:
+        """Plan generating, compiling and linking."""
+        units = list(self.module.units)
+        generate = self._generate_step()
+        if self.module.has_ident_note:
+            source = self.paths.objects / f"{_IDENT}.S"
+            units.append(CompileUnit(source, f"{_IDENT}.o", Language.ASSEMBLY, ()))
+        steps = [] if generate is None else [generate]
+        if self.module.ioconf is not None:
+            steps.append(self._configure_step(self.module.ioconf))
+        after = tuple(step.name for step in steps)
+        steps.extend(self._compile_step(unit, after) for unit in units)
+        steps.append(self._link_step([self.paths.objects / unit.object for unit in units]))
+        return steps
+
+    def _generate_step(self) -> Step | None:
+        files: list[tuple[Path, bytes]] = []
+        if self.module.has_ident_note:
+            text = render_ident_source(self.request.target.version.number)
+            files.append((self.paths.objects / f"{_IDENT}.S", text.encode()))
+        links: list[tuple[Path, Path]] = []
+        if self.request.config.src is not None:
+            system = self.request.config.src / "sys"
+            for link in self.request.target.machine.links:
+                links.append((self.paths.objects / link.name, system / link.target))
+        if not files and not links:
+            return None
+        outputs = (*(path for path, _ in files), *(link for link, _ in links))
+        action = Generate(tuple(files), tuple(links))
+        return Step(f"generate:{self.module.name}", self.module.name, action, (), outputs)
+
+    def _configure_step(self, ioconf: Path) -> Step:
+        source = self.request.config.src
+        if source is None:
+            raise BuildsysError(
+                "ioconf: config(1) needs a NetBSD source tree; give one with --src or NETBSDSRCDIR",
+                self.module.place,
+            )
+        config = self.request.toolchain.require("config")
+        names = ("ioconf.c", "ioconf.h", "locators.h")
+        return Step(
+            f"generate:{self.module.name}/ioconf",
+            self.module.name,
+            Configure(config.argv, source / "sys", ioconf, self.paths.objects, names),
+            _unique((ioconf, *config.files, *self.surroundings.ioconf_inputs[self.module.name])),
+            tuple(self.paths.objects / name for name in names),
+        )
+
+    def _compile_step(self, unit: CompileUnit, after: tuple[str, ...]) -> Step:
+        output = self.paths.objects / unit.object
+        depfile = output.with_suffix(".d")
+        toolchain = self.request.toolchain
+        flags = (*self._language_flags(unit), *self._cppflags())
+        argv = compile_argv(toolchain, flags, unit.source, output, depfile)
+        search_path = (unit.source.parent, *self._search_path())
+        return Step(
+            f"compile:{self.module.name}/{unit.object}",
+            self.module.name,
+            Command("compile", argv, self.paths.objects, (output,), depfile, search_path),
+            _unique((unit.source, *toolchain.cc.files)),
+            (output,),
+            after,
+        )
+
+    def _language_flags(self, unit: CompileUnit) -> tuple[str, ...]:
+        family = self.request.toolchain.compiler
+        machine = self.request.target.machine
+        if unit.language is Language.ASSEMBLY:
+            # bsd.kmodule.mk: assembly gets AFLAGS and CPPFLAGS, no CFLAGS.
+            return (*module_aflags(machine, family), *unit.flags)
+        return (
+            *module_cflags(machine, family),
+            *self.module.warnings,
+            *self.module.cflags,
+            *unit.flags,
+        )
+
+    def _cppflags(self) -> tuple[str, ...]:
+        machine = self.request.target.machine
+        system: Iterable[Path] = self.surroundings.kernel_headers
+        own: tuple[str, ...] = ()
+        if self.request.config.src is not None:
+            own = ("-I.", f"-I{self.module.directory}")
+            system = _tree_headers(self.request.config.src)
+        return (
+            *self.module.cppflags,
+            *module_cppflags(machine, self.request.toolchain.compiler),
+            *own,
+            *(word for path in system for word in ("-isystem", str(path))),
+        )
+
+    def _search_path(self) -> tuple[Path, ...]:
+        if self.request.config.src is None:
+            return (*self.module.include_path, *self.surroundings.kernel_headers)
+        own = (self.paths.objects, self.module.directory)
+        return (*self.module.include_path, *own, *_tree_headers(self.request.config.src))
+
+    def _link_step(self, objects: Sequence[Path]) -> Step:
+        toolchain = self.request.toolchain
+        script = self.surroundings.link_script
+        link_map = self.paths.kmod.with_name(f"{self.paths.kmod.name}.map")
+        argv = link_argv(toolchain, objects, self.paths.kmod, script, link_map)
+        outputs = (self.paths.kmod, link_map)
+        return Step(
+            f"link:{self.module.name}",
+            self.module.name,
+            Command("link", argv, self.paths.objects, outputs, None, ()),
+            _unique((*objects, script, *_linker_files(toolchain.link, toolchain.ld))),
+            outputs,
+        )
+
+    def check_step(self) -> Step:
+        """Plan the judgement over the finished module and all that it may pull in."""
+        target = self.request.target
+        closure = close_over((self.module.name,), collect_requirements(self.request.modules))
+        required = tuple(
+            (name, self.all_paths[name].kmod)
+            for name in closure
+            if name in self.all_paths and name != self.module.name
+        )
+        installed = tuple(
+            (name, path)
+            for name, path in self.surroundings.installed_kmods
+            if name not in self.all_paths
+        )
+        action = Check(
+            name=self.module.name,
+            kmod=self.paths.kmod,
+            verdict=self.paths.verdict,
+            kernel=target.kernel,
+            machine=target.machine.label,
+            kernel_version=target.version.number,
+            expected_class=self.module.kmod_class,
+            expected_requires=self.module.requires,
+            has_ident_note=self.module.has_ident_note,
+            properties=tuple(
+                (name, self.surroundings.properties[name])
+                for name in closure
+                if name in self.surroundings.properties
+            ),
+            required=required,
+            installed=installed if self._needs_installed(closure) else (),
+        )
+        kernel = () if target.kernel is None else (target.kernel,)
+        kmods = (path for _, path in (*action.required, *action.installed))
+        return Step(
+            f"check:{self.module.name}",
+            self.module.name,
+            action,
+            _unique((self.paths.kmod, *kmods, *kernel, *self.surroundings.judge_files)),
+            (self.paths.verdict,),
+        )
+
+    def _needs_installed(self, closure: Iterable[str]) -> bool:
+        """Tell whether something is required that this run does not build."""
+        return any(name not in self.all_paths for name in closure)
+
+    def install_step(self) -> Step:
+        """Plan putting the module below DESTDIR, after the modules that it requires."""
+        name = self.module.name
+        plist = self.surroundings.properties.get(name)
+        outputs = [self.paths.receipt, self.paths.installed / f"{name}.kmod"]
+        if plist is not None:
+            outputs.append(self.paths.installed / f"{name}.plist")
+        action = Install(
+            name=name,
+            verdict=self.paths.verdict,
+            plist=plist,
+            destdir=self.request.config.destdir,
+            module_machine=self.request.target.machine.module_directory,
+            release=self.request.target.version.release,
+            receipt=self.paths.receipt,
+            is_privileged=self.surroundings.is_privileged,
+        )
+        requires = (other for other in self.module.requires if other in self.all_paths)
+        return Step(
+            f"install:{name}",
+            name,
+            action,
+            (self.paths.verdict, self.paths.kmod),
+            tuple(outputs),
+            tuple(f"install:{other}" for other in requires),
+        )
+
+
+def _record_step(
+    request: Request,
+    surroundings: Surroundings,
+    modules: Iterable[Module],
+    paths: dict[str, ModulePaths],
+) -> Step:
+    receipts = tuple(paths[module.name].receipt for module in modules)
+    metalog = request.config.metalog
+    action = Record(receipts, metalog, request.config.destdir, surroundings.module_directory)
+    return Step("metalog:METALOG", "", action, receipts, (metalog,))
+
+
+def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
+    """Find which steps each step needs: the makers of its inputs, and those it names."""
+    makers = {path: step.name for step in steps for path in step.outputs}
+    needs: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        made = (makers[path] for path in step.inputs if path in makers)
+        needs[step.name] = tuple(dict.fromkeys((*step.after, *made)))
+    return needs
+
+
+def _tree_headers(source: Path) -> tuple[Path, ...]:
+    """Give the directories of bsd.kmodule.mk's -isystem, in its order."""
+    system = source / "sys"
+    return (system, system / "arch", Path(os.path.normpath(source / "common/include")))
+
+
+def _linker_files(*tools: Tool | None) -> tuple[Path, ...]:
+    return tuple(path for tool in tools if tool is not None for path in tool.files)
+
+
+def _unique(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(paths))

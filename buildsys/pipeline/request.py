@@ -1,0 +1,158 @@
+"""From a configuration to all that a plan needs: machine, tools, kernel and modules, loaded once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, Place, UsageError, os_error_text
+from buildsys.base.shipped import shipped_path
+from buildsys.base.yamlfile import YamlValue, load_yaml
+from buildsys.config import CONFIG_FILE, SETTINGS, Config, resolve_config
+from buildsys.kernel.version import KernelVersion, parse_version
+from buildsys.module.descriptor import find_descriptors, load_descriptors
+from buildsys.module.model import Module
+from buildsys.toolchain.discover import load_toolchain
+from buildsys.toolchain.kind import choose_kind
+from buildsys.toolchain.machine import load_machine
+from buildsys.toolchain.model import Machine, Toolchain
+
+DEFAULT_RELEASE = "10.99.12"
+_PARAM_VERSION = re.compile(r"^\s*#\s*define\s+__NetBSD_Version__\s+(\d+)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What modules are built for: kernel is None where no symbols of it are known."""
+
+    machine: Machine
+    version: KernelVersion
+    kernel: Path | None
+    kernel_origin: str  # for people: where version and symbols come from
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that a plan is made from."""
+
+    config: Config
+    target: Target
+    toolchain: Toolchain
+    modules: tuple[Module, ...]  # of this machine
+    other_modules: tuple[str, ...]  # those that are for other machines
+
+
+def load_config(
+    options: Mapping[str, str],
+    environment: Mapping[str, str],
+    directory: Path,
+    file: Path | None = None,
+) -> Config:
+    """Read modbuild.yaml (or the given file), if there is one, and choose every setting."""
+    path = file if file is not None else directory / CONFIG_FILE
+    if file is None and not path.is_file():
+        return resolve_config(options, environment, {}, directory, None)
+    entries = load_yaml(path).as_map("a mapping of settings to values")
+    entries.refuse_unknown(tuple(setting.key for setting in SETTINGS))
+    values = {key: _read_setting(value) for key, value in entries.entries.items()}
+    return resolve_config(options, environment, values, directory, path)
+
+
+def _read_setting(value: YamlValue) -> str:
+    text = value.as_string()
+    if not text:
+        raise value.expect("a value")
+    return text
+
+
+def load_target(config: Config) -> Target:
+    """Find the machine, and the kernel version from the kernel, the source tree or the option."""
+    machine = load_machine(config.machine, config.machine_arch or None)
+    known: list[tuple[KernelVersion, str]] = []
+    if config.release:
+        known.append((_read_release(config), "the setting release"))
+    if config.src is not None:
+        known.append((read_source_version(config.src), str(config.src)))
+    if config.kernel is not None:
+        version = read_kernel_version(config.kernel, machine, known[0][0] if known else None)
+        if version is not None:
+            known.append((version, str(config.kernel)))
+    for version, origin in known[1:]:
+        if version != known[0][0]:
+            raise BuildsysError(
+                f"{origin} is NetBSD {version}, but {known[0][1]} is {known[0][0]}; "
+                "build against the sources of the kernel that will load the modules"
+            )
+    version = known[0][0] if known else parse_version(DEFAULT_RELEASE)
+    kernel = config.kernel or find_shipped_kernel(machine, version)
+    return Target(machine, version, kernel, known[0][1] if known else "default")
+
+
+def _read_release(config: Config) -> KernelVersion:
+    try:
+        return parse_version(config.release)
+    except BuildsysError as error:
+        raise UsageError(f"release: {error}") from error
+
+
+def read_source_version(source: Path) -> KernelVersion:
+    """Read __NetBSD_Version__ of a source tree."""
+    path = source / "sys/sys/param.h"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BuildsysError(
+            f"cannot read: {os_error_text(error)}; expected a NetBSD source tree at {source}", path
+        ) from error
+    match = _PARAM_VERSION.search(text)
+    if match is None:
+        raise BuildsysError("expected a definition of __NetBSD_Version__", path)
+    return KernelVersion(int(match[1]))
+
+
+def find_shipped_kernel(machine: Machine, version: KernelVersion) -> Path | None:
+    """Find the saved map of a kernel that comes with the tool, if there is one."""
+    directory = shipped_path("toolchain/kernel")
+    found = sorted(directory.glob(f"{machine.module_directory}-{version}-*.kmap*"))
+    return found[0] if found else None
+
+
+def load_request(config: Config, environment: Mapping[str, str]) -> Request:
+    """Load everything that a build needs; each piece's trouble is one error."""
+    target = load_target(config)
+    kind = choose_kind(None, config.toolchain or None, str(config.tooldir or "") or None)
+    tooldir = config.tooldir
+    toolchain = load_toolchain(kind, target.machine, tooldir=tooldir, environment=environment)
+    every = load_modules(config, target.machine)
+    machine = target.machine
+    modules = tuple(module for module in every if module.is_for(machine.name, machine.arch))
+    others = tuple(module.name for module in every if module not in modules)
+    return Request(config, target, toolchain, modules, others)
+
+
+def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:
+    """Read all descriptors of a configuration."""
+    if not config.modules.is_dir():
+        raise BuildsysError(
+            "there is no such directory; expected module descriptors NAME/NAME.yaml in it "
+            "(make a first one with 'modbuild init DIR')",
+            Place(config.modules),
+        )
+    if not find_descriptors(config.modules):
+        raise BuildsysError(
+            "no module descriptor NAME/NAME.yaml in this directory", Place(config.modules)
+        )
+    return load_descriptors(config.modules, module_variables(config, machine))
+
+
+def module_variables(config: Config, machine: Machine) -> dict[str, str]:
+    """Give what ${NAME} stands for in a descriptor."""
+    variables = {
+        "MACHINE": machine.name,
+        "MACHINE_ARCH": machine.arch,
+        "MACHINE_CPU": machine.cpu,
+    }
+    if config.src is not None:
+        variables["NETBSDSRCDIR"] = str(config.src)
+        variables["S"] = str(config.src / "sys")
+    return variables

@@ -1,0 +1,123 @@
+"""The steps of a build as data: what each reads, what it makes, and how; nothing runs here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.digest import digest_parts
+from buildsys.module.model import ModuleClass
+from buildsys.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Write files whose content is known beforehand, and make symbolic links."""
+
+    files: tuple[tuple[Path, bytes], ...]
+    links: tuple[tuple[Path, Path], ...]  # link, target
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Run a program in a directory; verb says for people what is done (compile, link).
+
+    Where argv holds the name of an output or of the depfile, alone or after '=', the program gets
+    a temporary name instead; the outputs get their own names only when the program succeeded.
+    """
+
+    verb: str
+    argv: tuple[str, ...]
+    directory: Path
+    outputs: tuple[Path, ...]
+    depfile: Path | None
+    search_path: tuple[Path, ...]  # where headers are looked for, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Run config(1) over an ioconf file (-b), in a directory of its own; names are what it makes."""
+
+    config: tuple[str, ...]
+    system: Path  # the sys/ of a source tree
+    ioconf: Path
+    directory: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Judge a kmod as the kernel would.
+
+    required are the kmods of this run that it may pull in, installed further ones found below
+    DESTDIR; properties are plists; all by module name.
+    """
+
+    name: str
+    kmod: Path
+    verdict: Path
+    kernel: Path | None  # a kernel, nm list or saved map; None when no symbols are known
+    machine: str  # the profile's label
+    kernel_version: int
+    expected_class: ModuleClass
+    expected_requires: tuple[str, ...]
+    has_ident_note: bool
+    properties: tuple[tuple[str, bytes], ...]
+    required: tuple[tuple[str, Path], ...]
+    installed: tuple[tuple[str, Path], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Put an approved kmod and its properties below DESTDIR."""
+
+    name: str
+    verdict: Path
+    plist: bytes | None
+    destdir: Path
+    module_machine: str
+    release: str
+    receipt: Path
+    is_privileged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bring the lines of METALOG that are ours up to date with the receipts."""
+
+    receipts: tuple[Path, ...]
+    metalog: Path
+    destdir: Path
+    module_directory: Path
+
+
+Action = Generate | Command | Configure | Check | Install | Record
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: name is unique in a plan ('compile:hello/hello.o'), target is its short form.
+
+    inputs are all files known beforehand that decide the result, tools among them; a file that
+    another step makes orders the two. after names further steps that must be done before.
+    """
+
+    name: str
+    module: str  # '' for a step of the whole run
+    action: Action
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+    after: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Give the word before the colon: generate, compile, link, check, install, metalog."""
+        return self.name.partition(":")[0]
+
+    @property
+    def recipe(self) -> bytes:
+        """Digest all that decides the result beside the content of files (32 bytes)."""
+        return digest_parts(
+            __version__.encode(),
+            repr(self.action).encode(),
+            repr(self.inputs).encode(),
+            repr(self.outputs).encode(),
+        )
