@@ -9,6 +9,7 @@
 #include <sys/kmem.h>
 #include <sys/module.h>
 #include <sys/mutex.h>
+#include <sys/queue.h>
 #include <sys/sysctl.h>
 #include <sys/systm.h>
 
@@ -16,17 +17,56 @@
 
 MODULE(MODULE_CLASS_MISC, tally, NULL);
 
+#define TALLY_NAME_SIZE	32		/* with the NUL */
+
 struct tally {
 	kmutex_t lock;			/* guards value */
 	int value;
+	char name[TALLY_NAME_SIZE];
 	struct sysctllog *log;		/* kern.tally.NAME */
+	LIST_ENTRY(tally) link;
 };
 
 static struct sysctllog *tally_log;	/* kern.tally */
 static const struct sysctlnode *tally_node;
 
-static kmutex_t tally_lock;		/* guards tally_count */
-static u_int tally_count;		/* counters that exist */
+static kmutex_t tally_lock;		/* guards tally_list */
+static LIST_HEAD(, tally) tally_list = LIST_HEAD_INITIALIZER(tally_list);
+
+/* Put the counter into the list, unless there is one of its name. */
+static int
+tally_enter(struct tally *tally)
+{
+	struct tally *other;
+	int error = 0;
+
+	mutex_enter(&tally_lock);
+	LIST_FOREACH(other, &tally_list, link) {
+		if (strcmp(other->name, tally->name) == 0) {
+			error = EEXIST;
+			break;
+		}
+	}
+	if (error == 0)
+		LIST_INSERT_HEAD(&tally_list, tally, link);
+	mutex_exit(&tally_lock);
+	return error;
+}
+
+static void
+tally_leave(struct tally *tally)
+{
+	mutex_enter(&tally_lock);
+	LIST_REMOVE(tally, link);
+	mutex_exit(&tally_lock);
+}
+
+static void
+tally_free(struct tally *tally)
+{
+	mutex_destroy(&tally->lock);
+	kmem_free(tally, sizeof(*tally));
+}
 
 int
 tally_create(const char *name, struct tally **result)
@@ -36,23 +76,32 @@ tally_create(const char *name, struct tally **result)
 
 	tally = kmem_zalloc(sizeof(*tally), KM_SLEEP);
 	mutex_init(&tally->lock, MUTEX_DEFAULT, IPL_SOFTCLOCK);
+
+	/* Each step that fails undoes those before it, the last one first. */
+	if (strlcpy(tally->name, name, sizeof(tally->name)) >=
+	    sizeof(tally->name)) {
+		error = ENAMETOOLONG;
+		goto fail_free;
+	}
+	error = tally_enter(tally);
+	if (error != 0)
+		goto fail_free;
 	error = sysctl_createv(&tally->log, 0, &tally_node, NULL,
-	    CTLFLAG_READONLY, CTLTYPE_INT, name,
+	    CTLFLAG_READONLY, CTLTYPE_INT, tally->name,
 	    SYSCTL_DESCR("A counter of another module"),
 	    NULL, 0, &tally->value, 0,
 	    CTL_CREATE, CTL_EOL);
-	if (error != 0) {
-		mutex_destroy(&tally->lock);
-		kmem_free(tally, sizeof(*tally));
-		return error;
-	}
-
-	mutex_enter(&tally_lock);
-	tally_count++;
-	mutex_exit(&tally_lock);
+	if (error != 0)
+		goto fail_leave;
 
 	*result = tally;
 	return 0;
+
+fail_leave:
+	tally_leave(tally);
+fail_free:
+	tally_free(tally);
+	return error;
 }
 
 void
@@ -60,13 +109,8 @@ tally_destroy(struct tally *tally)
 {
 	/* First nobody may find it, then it may go. */
 	sysctl_teardown(&tally->log);
-	mutex_destroy(&tally->lock);
-	kmem_free(tally, sizeof(*tally));
-
-	mutex_enter(&tally_lock);
-	KASSERT(tally_count > 0);
-	tally_count--;
-	mutex_exit(&tally_lock);
+	tally_leave(tally);
+	tally_free(tally);
 }
 
 void
@@ -106,7 +150,7 @@ tally_init(void)
 static int
 tally_fini(void)
 {
-	u_int count;
+	bool busy;
 
 	/*
 	 * Modules that require tally hold it in memory, so the kernel does not
@@ -114,9 +158,9 @@ tally_fini(void)
 	 * our functions without requiring us: look for ourselves.
 	 */
 	mutex_enter(&tally_lock);
-	count = tally_count;
+	busy = !LIST_EMPTY(&tally_list);
 	mutex_exit(&tally_lock);
-	if (count != 0)
+	if (busy)
 		return EBUSY;
 
 	sysctl_teardown(&tally_log);

@@ -17,8 +17,9 @@ struct tally;
 
 /*
  * Create a counter that starts at 0.  The name must be a fit name for a
- * sysctl node: letters, digits and `_', at most 31 characters.  Gives 0, or
- * EEXIST or EINVAL for a bad name, as sysctl_createv() does.  May sleep.
+ * sysctl node: letters, digits and `_', at most 31 characters.  Gives 0;
+ * EEXIST when there is a counter of that name; ENAMETOOLONG; or what
+ * sysctl_createv() has against the name.  May sleep.
  */
 int tally_create(const char *name, struct tally **);
 

@@ -28,6 +28,9 @@
 #define __predict_true(condition)	__builtin_expect(!!(condition), 1)
 #define __predict_false(condition)	__builtin_expect(!!(condition), 0)
 
+/* The same pointer, but not to constant data. */
+#define __UNCONST(pointer)	((void *)(unsigned long)(const void *)(pointer))
+
 #define __arraycount(array)	(sizeof(array) / sizeof((array)[0]))
 #define __CTASSERT(condition)	_Static_assert(condition, #condition)
 

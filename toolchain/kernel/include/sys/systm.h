@@ -28,6 +28,7 @@ void kern_assert(const char *, ...) __printflike(1, 2);
 /* Memory and strings. */
 void *memcpy(void *, const void *, size_t);
 void *memset(void *, int, size_t);
+void *memchr(const void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
 size_t strlen(const char *);
 int strcmp(const char *, const char *);
@@ -36,6 +37,9 @@ size_t strlcpy(char *restrict, const char *restrict, size_t);
 
 /* Between a caller's buffer and the kernel; advances the uio. */
 int uiomove(void *, size_t, struct uio *);
+
+/* A string of the caller's: EFAULT, or ENAMETOOLONG when it does not fit. */
+int copyinstr(const void *, void *, size_t, size_t *);
 
 /* Operations that do nothing, or are not offered. */
 int nullop(void *);
