@@ -113,11 +113,11 @@ exec_via_start(struct lwp *l, struct exec_package *epp, const char *path)
 	struct pathbuf *pb;
 	int error;
 
+	epp->ep_vp = NULL;
+	epp->ep_hdrvalid = 0;
 	pb = pathbuf_create(path);
 	if (pb == NULL)
 		return ENOMEM;
-	epp->ep_vp = NULL;
-	epp->ep_hdrvalid = 0;
 	error = check_exec(l, epp, pb, NULL);
 	pathbuf_destroy(pb);
 	return error;

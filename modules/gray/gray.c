@@ -29,9 +29,10 @@ gray_code(uint32_t n)
 static int
 gray_code_access(SYSCTLFN_ARGS)
 {
-	struct sysctlnode node = *rnode;
+	struct sysctlnode node;
 	int code = (int)gray_code((uint32_t)gray_number);
 
+	memcpy(&node, rnode, sizeof(node));
 	node.sysctl_data = &code;
 	return sysctl_lookup(SYSCTLFN_CALL(&node));
 }

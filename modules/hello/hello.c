@@ -44,10 +44,15 @@ hello_greet(int times)
 static int
 hello_times_access(SYSCTLFN_ARGS)
 {
-	struct sysctlnode node = *rnode;
+	struct sysctlnode node;
 	int error, times = hello_times;
 
-	/* Let the value be read, or written, in a copy. */
+	/*
+	 * Let the value be read, or written, in a copy.  (Why memcpy() and not
+	 * node = *rnode: for the latter some compilers call memcpy() as well,
+	 * but in a way that the in-kernel linker for powerpc cannot do.)
+	 */
+	memcpy(&node, rnode, sizeof(node));
 	node.sysctl_data = &times;
 	error = sysctl_lookup(SYSCTLFN_CALL(&node));
 	if (error != 0 || newp == NULL)

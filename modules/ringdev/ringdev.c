@@ -108,7 +108,7 @@ ringdev_close(dev_t dev __unused, int flags __unused, int mode __unused,
 	return 0;
 }
 
-/* Wait until something has changed; gives EINTR after a signal. */
+/* Wait until something has changed; a signal ends it with an error. */
 static int
 ringdev_wait(int flags)
 {

@@ -99,10 +99,11 @@ curfew_eval(const char *question, void *arg __unused, void *answer)
 static int
 curfew_enforcing_access(SYSCTLFN_ARGS)
 {
-	struct sysctlnode node = *rnode;
+	struct sysctlnode node;
 	bool enforcing = curfew_is_enforcing();
 	int error;
 
+	memcpy(&node, rnode, sizeof(node));
 	node.sysctl_data = &enforcing;
 	error = sysctl_lookup(SYSCTLFN_CALL(&node));
 	if (error != 0 || newp == NULL)
