@@ -51,6 +51,13 @@ def module_cppflags(machine: Machine, family: CompilerFamily) -> tuple[str, ...]
     return _select_flags(machine, family, FlagUse.PREPROCESSOR)
 
 
+def module_ldflags(toolchain: Toolchain) -> tuple[str, ...]:
+    """Give the flags for link_argv (NetBSD's LDFLAGS); a linker called itself needs none."""
+    if toolchain.link_style is LinkStyle.DIRECT:
+        return ()
+    return _select_flags(toolchain.machine, toolchain.compiler, FlagUse.LINK)
+
+
 def compile_argv(
     toolchain: Toolchain,
     flags: Sequence[str],

@@ -64,7 +64,10 @@ class ToolSearch:
                     filled = (argument.format_map(words) for argument in candidate.arguments)
                     return FoundProgram(program, candidate, prefix, tuple(filled))
                 names.append(name)
-        mend = role.mend.format_map(self._words(None))
+        words = self._words(None)
+        mend = role.mend.format_map(words)
+        if role.package and words["foreign_prefix"]:
+            mend = f"apt install {role.package.format_map(words)}, or {mend}"
         return MissingTool(role.name, tuple(names), _describe_places(role, places), mend)
 
     def place_directories(self, search: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
@@ -92,8 +95,7 @@ class ToolSearch:
         foreign = [known.prefix for known in machine.gnu_prefixes if known.is_foreign]
         return {
             "clang_target": machine.clang_target,
-            "emulation": machine.emulation,
-            "foreign_prefix": (foreign or [machine.triple])[0].replace("_", "-"),
+            "foreign_prefix": foreign[0].replace("_", "-") if foreign else "",
             "machine": machine.name,
             "machine_arch": machine.arch,
             "prefix": prefix.prefix if prefix is not None else machine.triple,
@@ -117,7 +119,8 @@ def find_toolchain(
     prefixes = () if found_cc.prefix is None else (found_cc.prefix,)
     found_ld = _require(kind, search.find(kind.role("ld"), prefixes))
     cc = _compiler(kind, found_cc, search.environment)
-    ld = Tool(found_ld.argv, _files(found_ld, search.environment))
+    ld_flags = () if found_ld.prefix is None else found_ld.prefix.ld_flags
+    ld = Tool((*found_ld.argv, *ld_flags), _files(found_ld, search.environment))
     extras: dict[str, Tool | None] = dict.fromkeys(_EXTRA_ROLES)
     missing = []
     for role in kind.roles:

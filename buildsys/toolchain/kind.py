@@ -37,6 +37,7 @@ class Role:
     search: tuple[str, ...]  # TOOLDIR, PATH, python:PACKAGE
     candidates: tuple[Candidate, ...]
     mend: str
+    package: str  # Debian's package of a foreign GNU toolchain, '' where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _read_roles(value: YamlValue) -> tuple[Role, ...]:
 
 def _read_role(name: str, value: YamlValue) -> Role:
     table = value.as_map("a role (search, candidates, mend)")
-    table.refuse_unknown(("search", "candidates", "mend"))
+    table.refuse_unknown(("search", "candidates", "mend", "package"))
     return Role(
         name=name,
         search=table.require("search", _read_search),
@@ -111,6 +112,7 @@ def _read_role(name: str, value: YamlValue) -> Role:
             lambda items: tuple(_read_candidate(name, item) for item in items.as_items()),
         ),
         mend=table.require("mend", YamlValue.as_string),
+        package=table.get("package", YamlValue.as_string, ""),
     )
 
 

@@ -17,8 +17,9 @@ from buildsys.toolchain.model import (
 )
 
 _KEYS = (
-    "machine", "machine_arch", "machine_cpu", "aliases", "default", "triple", "clang_target",
-    "emulation", "elf", "links", "module_directory", "flags", "gnu", "limits",
+    "machine", "machine_arch", "variant", "machine_cpu", "aliases", "default",
+    "triple", "clang_target", "elf", "links", "module_directory",
+    "flags", "gnu", "limits",
 )  # fmt: skip
 _USES = tuple(use.value for use in FlagUse)
 _FAMILIES = tuple(family.value for family in CompilerFamily)
@@ -43,7 +44,7 @@ def choose_machine(machines: Sequence[Machine], name: str, arch: str | None = No
         is_named = name == machine.label or (name in machine.aliases and name != machine.name)
         if is_named and arch in (None, machine.arch):
             return machine
-    same_name = [machine for machine in machines if machine.name == name]
+    same_name = [machine for machine in machines if machine.name == name and not machine.variant]
     if not same_name:
         labels = ", ".join(sorted({machine.name for machine in machines}))
         raise UsageError(f"machine {name} is not known; known are {labels}")
@@ -78,18 +79,16 @@ def read_machine(path: Path, common: tuple[FlagGroup, ...] = ()) -> Machine:
     table.refuse_unknown(_KEYS)
     name = table.require("machine", YamlValue.as_string)
     arch = table.require("machine_arch", YamlValue.as_string)
-    if path.stem != f"{name}-{arch}":
-        raise table.value.fail(f"expected the file name {name}-{arch}.yaml, got {path.name}")
     triple = table.require("triple", YamlValue.as_string)
-    return Machine(
+    machine = Machine(
         name=name,
         arch=arch,
+        variant=table.get("variant", YamlValue.as_string, ""),
         cpu=table.require("machine_cpu", YamlValue.as_string),
         aliases=table.get("aliases", YamlValue.as_strings, ()),
         is_default=table.get("default", YamlValue.as_boolean, False),
         triple=triple,
         clang_target=table.get("clang_target", YamlValue.as_string, triple),
-        emulation=table.require("emulation", YamlValue.as_string),
         elf=table.require("elf", _read_elf),
         links=table.require("links", _read_links),
         module_directory=table.get("module_directory", YamlValue.as_string, name),
@@ -97,6 +96,9 @@ def read_machine(path: Path, common: tuple[FlagGroup, ...] = ()) -> Machine:
         gnu_prefixes=table.get("gnu", _read_gnu, ()),
         limits=table.get("limits", YamlValue.as_string, "").strip(),
     )
+    if path.stem != machine.label:
+        raise table.value.fail(f"expected the file name {machine.label}.yaml, got {path.name}")
+    return machine
 
 
 def _read_elf(value: YamlValue) -> ElfKind:
@@ -121,7 +123,7 @@ def _read_flags(value: YamlValue) -> tuple[FlagGroup, ...]:
     return tuple(
         group
         for item in value.as_items("a list of flag groups")
-        for group in _read_flag_group(item.as_map("a flag group (c, asm or cpp, and source)"))
+        for group in _read_flag_group(item.as_map("a flag group (c, asm, cpp or link, and source)"))
     )
 
 
@@ -136,19 +138,20 @@ def _read_flag_group(table: YamlMap) -> list[FlagGroup]:
         if use.value in table.entries
     ]
     if not groups:
-        raise table.value.fail("expected flags under c, asm or cpp")
+        raise table.value.fail("expected flags under c, asm, cpp or link")
     return groups
 
 
 def _read_gnu(value: YamlValue) -> tuple[GnuPrefix, ...]:
     prefixes = []
     for item in value.as_items("a list of GNU prefixes"):
-        table = item.as_map("a GNU prefix (prefix, flags, foreign)")
-        table.refuse_unknown(("prefix", "flags", "foreign"))
+        table = item.as_map("a GNU prefix (prefix, flags, ld_flags, foreign)")
+        table.refuse_unknown(("prefix", "flags", "ld_flags", "foreign"))
         prefixes.append(
             GnuPrefix(
                 table.require("prefix", YamlValue.as_string),
                 table.get("flags", YamlValue.as_strings, ()),
+                table.get("ld_flags", YamlValue.as_strings, ()),
                 table.get("foreign", YamlValue.as_boolean, False),
             )
         )

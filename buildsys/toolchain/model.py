@@ -30,11 +30,12 @@ class LinkStyle(enum.Enum):
 
 
 class FlagUse(enum.Enum):
-    """Which command a flag is for: NetBSD's CFLAGS, AFLAGS or CPPFLAGS."""
+    """Which command a flag is for: NetBSD's CFLAGS, AFLAGS, CPPFLAGS or LDFLAGS."""
 
     C = "c"
     ASSEMBLY = "asm"
     PREPROCESSOR = "cpp"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class GnuPrefix:
     """A GNU toolchain for this machine by its prefix; is_foreign when made for another system."""
 
     prefix: str  # 'x86_64--netbsd'
-    flags: tuple[str, ...]  # such as -m32
+    flags: tuple[str, ...]  # the compiler's, such as -m32
+    ld_flags: tuple[str, ...]  # the linker's, such as -m elf_i386
     is_foreign: bool
 
 
@@ -79,12 +81,12 @@ class Machine:
 
     name: str
     arch: str
+    variant: str  # '' but for a port that has several kinds of kernel, 'n32'
     cpu: str
     aliases: tuple[str, ...]  # as build.sh -m knows them
     is_default: bool  # meant by a bare -m MACHINE
     triple: str  # MACHINE_GNU_PLATFORM, 'x86_64--netbsd'
     clang_target: str
-    emulation: str  # the linker's -m
     elf: ElfKind
     links: tuple[ObjectLink, ...]
     module_directory: str  # the kernel's module_machine: /stand/THIS/10.99.12/modules
@@ -95,7 +97,7 @@ class Machine:
     @property
     def label(self) -> str:
         """Name this machine so that no other has the name: 'evbarm-aarch64'."""
-        return f"{self.name}-{self.arch}"
+        return "-".join(filter(None, (self.name, self.arch, self.variant)))
 
 
 @dataclass(frozen=True, slots=True)
