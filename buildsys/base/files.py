@@ -168,45 +168,60 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_below(root: Path, parts: Sequence[str], is_made: bool = False) -> Iterator[int | None]:
-    """Open the directory root/parts for the block, following no link below root.
+def open_below(root: Path, parts: Sequence[str]) -> Iterator[int | None]:
+    """Open the directory root/parts for the block, following no link below root; None: absent."""
+    try:
+        descriptor = _walk_below(root, parts, is_made=False)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
-    With is_made, missing directories are made (0755 whatever the umask) and made durable;
-    without, the descriptor is None when one is missing.
+
+@contextlib.contextmanager
+def make_below(root: Path, parts: Sequence[str]) -> Iterator[int]:
+    """Open root/parts as open_below does, making what is missing below root, durably.
+
+    What is made has mode 0755 whatever the umask; what exists stays as it is.
     """
+    try:
+        descriptor = _walk_below(root, parts, is_made=True)
+    except FileNotFoundError as error:
+        raise BuildsysError(f"cannot open: {os_error_text(error)}", root) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _walk_below(root: Path, parts: Sequence[str], is_made: bool) -> int:
     path = root
     descriptor: int | None = None
     try:
-        try:
-            descriptor = os.open(root, _DIRECTORY_FLAGS)
-            for part in parts:
-                path /= part
-                if is_made:
-                    _make_below(descriptor, part)
-                child = os.open(part, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = child
-        except FileNotFoundError as error:
+        descriptor = os.open(root, _DIRECTORY_FLAGS)
+        for part in parts:
+            path /= part
             if is_made:
-                raise BuildsysError(f"cannot open: {os_error_text(error)}", path) from error
-            if descriptor is not None:
-                os.close(descriptor)
-            descriptor = None
-        except OSError as error:
-            if path.is_symlink() and path != root:
-                raise BuildsysError(
-                    f"a symbolic link to {os.readlink(path)} stands where a directory belongs;"
-                    " nothing is written or removed through it",
-                    path,
-                ) from error
-            raise BuildsysError(f"cannot open: {os_error_text(error)}", path) from error
-        yield descriptor
-    finally:
+                _make_directory_below(descriptor, part)
+            child = os.open(part, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = child
+    except OSError as error:
         if descriptor is not None:
             os.close(descriptor)
+        if isinstance(error, FileNotFoundError):
+            raise
+        if path != root and path.is_symlink():
+            message = f"a symbolic link to {os.readlink(path)} stands where a directory belongs"
+            raise BuildsysError(f"{message}; nothing is done through it", path) from error
+        raise BuildsysError(f"cannot make or open it: {os_error_text(error)}", path) from error
+    return descriptor
 
 
-def _make_below(directory: int, name: str) -> None:
+def _make_directory_below(directory: int, name: str) -> None:
     try:
         os.mkdir(name, _DIRECTORY_MODE, dir_fd=directory)
     except FileExistsError:
@@ -373,12 +388,9 @@ def _lock_posix(descriptor: int, path: Path, deadline: float) -> None:
     while True:
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
+            return
+        except (BlockingIOError, PermissionError) as error:
             if time.monotonic() > deadline:
                 message = "another program keeps it locked; wait for it or end it"
                 raise BuildsysError(message, path) from error
             time.sleep(0.01)
-        else:
-            return

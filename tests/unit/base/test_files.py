@@ -15,6 +15,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import (
     StagedFile,
     is_temporary,
+    make_below,
     open_below,
     open_shared,
     remove_below,
@@ -58,19 +59,19 @@ def test_write_whole_leaves_the_old_file_and_nothing_else_when_it_fails(
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_open_below_makes_directories_of_mode_0755_whatever_the_umask(tmp_path: Path) -> None:
+def test_make_below_makes_directories_of_mode_0755_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        with open_below(tmp_path, ("stand", "amd64"), is_made=True) as descriptor:
-            assert descriptor is not None
+        with make_below(tmp_path, ("stand", "amd64")):
+            pass
     finally:
         os.umask(before)
     assert mode_of(tmp_path / "stand") == mode_of(tmp_path / "stand" / "amd64") == 0o755
 
 
-def test_open_below_leaves_the_mode_of_an_existing_directory(tmp_path: Path) -> None:
+def test_make_below_leaves_the_mode_of_an_existing_directory(tmp_path: Path) -> None:
     (tmp_path / "stand").mkdir(mode=0o700)
-    with open_below(tmp_path, ("stand",), is_made=True):
+    with make_below(tmp_path, ("stand",)):
         assert mode_of(tmp_path / "stand") == 0o700
 
 
@@ -80,35 +81,35 @@ def test_open_below_gives_none_for_a_missing_directory(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_open_below_refuses_a_link_below_root_but_not_a_root_that_is_one(tmp_path: Path) -> None:
+def test_make_below_refuses_a_link_below_root_but_not_a_root_that_is_one(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "root").symlink_to("real")
-    with open_below(tmp_path / "root", ("a",), is_made=True) as descriptor:
-        assert descriptor is not None
+    with make_below(tmp_path / "root", ("a",)):
+        pass
     (tmp_path / "real" / "b").symlink_to("a")
     with (
         pytest.raises(BuildsysError, match=r"root/b: a symbolic link to a stands where"),
-        open_below(tmp_path / "root", ("b", "c"), is_made=True),
+        make_below(tmp_path / "root", ("b", "c")),
     ):
         pass
     assert os.listdir(tmp_path / "real" / "a") == []
 
 
-def test_open_below_names_a_file_in_the_way(tmp_path: Path) -> None:
+def test_make_below_names_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "stand").write_bytes(b"")
     with (
-        pytest.raises(BuildsysError, match=r"stand: cannot open: Not a directory"),
-        open_below(tmp_path, ("stand", "amd64"), is_made=True),
+        pytest.raises(BuildsysError, match=r"stand: cannot make or open it: Not a directory"),
+        make_below(tmp_path, ("stand", "amd64")),
     ):
         pass
 
 
-def test_open_below_closes_every_descriptor(tmp_path: Path) -> None:
+def test_they_close_every_descriptor(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     before = len(os.listdir("/proc/self/fd"))
-    with open_below(tmp_path, ("a", "b", "c"), is_made=True):
+    with make_below(tmp_path, ("a", "b", "c")):
         assert len(os.listdir("/proc/self/fd")) == before + 1
-    with pytest.raises(BuildsysError), open_below(tmp_path, ("link",), is_made=True):
+    with pytest.raises(BuildsysError), make_below(tmp_path, ("link",)):
         pass
     with open_below(tmp_path, ("absent", "b")):
         pass

@@ -1,0 +1,81 @@
+"""Look at files below DESTDIR without following links, and at the system that we run on."""
+
+import hashlib
+import os
+import platform
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.install.layout import InstallPlace
+
+NOT_A_FILE = b""  # what digest_below says of a link or a directory; no file digests to it
+
+
+@dataclass(frozen=True, slots=True)
+class HostSystem:
+    """The system that we run on, as uname -s and uname -m name it."""
+
+    system: str
+    machine: str
+
+
+def find_host() -> HostSystem:
+    """Ask which system this is."""
+    return HostSystem(platform.system(), platform.machine())
+
+
+def refuse_foreign_root(place: InstallPlace, host: HostSystem) -> None:
+    """Refuse to work on the running system's / unless it is NetBSD of that machine."""
+    if not is_root_directory(place.destdir) or host == HostSystem("NetBSD", place.machine):
+        return
+    raise BuildsysError(
+        f"this is / of a running {host.system} ({host.machine}), and the modules are for NetBSD"
+        f" ({place.machine}); name another directory with --destdir",
+        place.destdir,
+    )
+
+
+def is_root_directory(path: Path) -> bool:
+    """Tell whether path is the root of this system, by whatever name."""
+    try:
+        return os.path.samefile(path, "/")
+    except OSError:
+        return False
+
+
+def refuse_missing_privilege(place: InstallPlace) -> None:
+    """Refuse to give files to root:wheel without being root."""
+    if place.is_privileged and os.geteuid() != 0:
+        raise BuildsysError(
+            "only root can give files to root:wheel; run as root, or leave the owners to METALOG",
+            place.destdir,
+        )
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """Give a file's content in pieces of at most 1 MiB."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+
+
+def digest_below(directory: int, path: Path) -> bytes | None:
+    """Digest (SHA-256) what has path's name in directory; None: absent, NOT_A_FILE: no file."""
+    try:
+        status = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            return NOT_A_FILE
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, dir_fd=directory)
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error

@@ -1,0 +1,149 @@
+"""The receipt of one installed module: what was put where, from which judged bytes."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.files import write_whole
+from buildsys.install.layout import InstalledFile, kmod_target, plist_target
+
+FORMAT = 1
+SUFFIX = ".receipt.json"
+_BROKEN = "not a receipt of this version of modbuild; remove it and install again"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What installing one module put below destdir; files are in the order they appeared.
+
+    verdict is the SHA-256 of the kmod's bytes that the verdict judged (32 bytes); directory is
+    the modules directory as the target sees it.
+    """
+
+    name: str
+    destdir: Path  # absolute
+    directory: PurePosixPath
+    verdict: bytes
+    files: tuple[InstalledFile, ...]
+
+    @property
+    def kmod(self) -> PurePosixPath:
+        """Give where the kmod lies, as the target sees it."""
+        return kmod_target(self.directory, self.name)
+
+    @property
+    def plist(self) -> PurePosixPath:
+        """Give where the plist lies, or would lie, as the target sees it."""
+        return plist_target(self.directory, self.name)
+
+    def find(self, target: PurePosixPath) -> InstalledFile | None:
+        """Give the entry of one file, if it was installed."""
+        return next((file for file in self.files if file.target == target), None)
+
+    def is_beside(self, other: "Receipt") -> bool:
+        """Tell whether both are about the same tree and kernel version."""
+        return (self.destdir, self.directory) == (other.destdir, other.directory)
+
+
+def render_receipt(receipt: Receipt) -> bytes:
+    """Spell a receipt as JSON; equal receipts give equal bytes."""
+    content = {
+        "format": FORMAT,
+        "name": receipt.name,
+        "destdir": str(receipt.destdir),
+        "directory": str(receipt.directory),
+        "verdict": receipt.verdict.hex(),
+        "files": [
+            {
+                "target": str(file.target),
+                "mode": f"{file.mode:#o}",
+                "size": file.size,
+                "sha256": file.sha256.hex(),
+                "uname": file.uname,
+                "gname": file.gname,
+            }
+            for file in receipt.files
+        ],
+    }
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def parse_receipt(content: bytes, path: Path) -> Receipt:
+    """Read a receipt; path is for the error's place."""
+    try:
+        raw = json.loads(content)
+        if raw["format"] != FORMAT:
+            raise ValueError(raw["format"])
+        receipt = Receipt(
+            name=_text(raw["name"]),
+            destdir=Path(_text(raw["destdir"])),
+            directory=PurePosixPath(_text(raw["directory"])),
+            verdict=bytes.fromhex(raw["verdict"]),
+            files=tuple(_parse_file(file) for file in raw["files"]),
+        )
+        if {file.target for file in receipt.files} - {receipt.kmod, receipt.plist}:
+            raise ValueError(receipt.files)
+    except (ValueError, TypeError, KeyError, RecursionError, BuildsysError) as error:
+        raise BuildsysError(_BROKEN, path) from error
+    return receipt
+
+
+def _parse_file(raw: dict[str, object]) -> InstalledFile:
+    size = raw["size"]
+    if type(size) is not int or size < 0:
+        raise ValueError(size)
+    return InstalledFile(
+        target=PurePosixPath(_text(raw["target"])),
+        mode=int(_text(raw["mode"]), 8),
+        size=size,
+        sha256=bytes.fromhex(_text(raw["sha256"])),
+        uname=_text(raw["uname"]),
+        gname=_text(raw["gname"]),
+    )
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise TypeError(raw)
+    return raw
+
+
+def receipt_path(directory: Path, name: str) -> Path:
+    """Give the file of a module's receipt in a directory of receipts."""
+    return directory / f"{name}{SUFFIX}"
+
+
+def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Write a receipt, whole and durable."""
+    write_whole(path, render_receipt(receipt), durable=True)
+
+
+def load_receipt(path: Path) -> Receipt:
+    """Read a receipt from its file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+    return parse_receipt(content, path)
+
+
+def find_receipt(path: Path) -> Receipt | None:
+    """Read a receipt if it is there and whole: what an earlier installation left."""
+    try:
+        return load_receipt(path)
+    except BuildsysError:
+        return None
+
+
+def load_receipts(directory: Path) -> tuple[Receipt, ...]:
+    """Read all receipts of a directory, by module name; none when it does not exist."""
+    paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_file())
+    return tuple(load_receipt(path) for path in paths if not path.name.startswith("."))
+
+
+def find_left_over(receipts: Iterable[Receipt], described: Collection[str]) -> tuple[Receipt, ...]:
+    """Give the receipts of modules that no description names any more, by module name."""
+    left = (receipt for receipt in receipts if receipt.name not in described)
+    return tuple(sorted(left, key=lambda receipt: receipt.name))

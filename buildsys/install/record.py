@@ -1,0 +1,57 @@
+"""Keep METALOG in step with the receipts."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from buildsys.base.files import make_directory
+from buildsys.install.journal import rewrite_shared
+from buildsys.install.layout import DIRECTORY_MODE, GNAME, UNAME
+from buildsys.install.receipt import Receipt
+from buildsys.metalog import (
+    EntryType,
+    MetalogEntry,
+    merge_metalog,
+    parse_metalog,
+    render_metalog,
+)
+
+
+def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:
+    """Give a line for each installed file and each directory above it, '.' included, by path."""
+    files = [file for receipt in receipts for file in receipt.files]
+    directories = {parent for file in files for parent in file.target.parents}
+    entries = [
+        MetalogEntry(path, EntryType.DIRECTORY, DIRECTORY_MODE, UNAME, GNAME)
+        for path in directories
+    ]
+    entries += [
+        MetalogEntry(
+            file.target, EntryType.FILE, file.mode, file.uname, file.gname, file.size, file.sha256
+        )
+        for file in files
+    ]
+    return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:
+    """Give METALOG one line for each path of the receipts; False when it had them already.
+
+    The line of a plist that a module no longer has goes. path's directory is made if need be.
+    """
+    listed = {file.target for receipt in receipts for file in receipt.files}
+    gone = {receipt.plist for receipt in receipts} - listed
+    return _merge(path, metalog_entries(receipts), gone)
+
+
+def forget_in_metalog(path: Path, gone: Iterable[PurePosixPath]) -> bool:
+    """Take the lines of removed files and directories out of METALOG, if there is one."""
+    paths = set(gone)
+    return path.exists() and bool(paths) and _merge(path, (), paths)
+
+
+def _merge(path: Path, entries: Sequence[MetalogEntry], gone: set[PurePosixPath]) -> bool:
+    make_directory(path.parent)
+    return rewrite_shared(
+        path,
+        lambda content: render_metalog(merge_metalog(parse_metalog(content), entries, gone)),
+    )
