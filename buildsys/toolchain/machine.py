@@ -27,15 +27,15 @@ _FAMILIES = tuple(family.value for family in CompilerFamily)
 
 def load_machine(name: str, arch: str | None = None) -> Machine:
     """Load the profile that build.sh -m name -a arch means: MACHINE, an alias, MACHINE-ARCH."""
-    return choose_machine(list_machines(), name, arch)
+    paths = _profile_paths()
+    named = [path for path in paths if path.stem == name or path.stem.startswith(f"{name}-")]
+    # An alias stands inside its profile only, and an unknown name is answered with all known.
+    return choose_machine(_read_machines(named or paths), name, arch)
 
 
 def list_machines() -> tuple[Machine, ...]:
     """Load all profiles, in the order of their labels."""
-    directory = shipped_path("toolchain/machine")
-    common = load_flags(shipped_path("toolchain/flags.yaml"))
-    machines = [read_machine(path, common) for path in sorted(directory.glob("*.yaml"))]
-    return tuple(sorted(machines, key=lambda machine: machine.label))
+    return _read_machines(_profile_paths())
 
 
 def choose_machine(machines: Sequence[Machine], name: str, arch: str | None = None) -> Machine:
@@ -99,6 +99,15 @@ def read_machine(path: Path, common: tuple[FlagGroup, ...] = ()) -> Machine:
     if path.stem != machine.label:
         raise table.value.fail(f"expected the file name {machine.label}.yaml, got {path.name}")
     return machine
+
+
+def _profile_paths() -> list[Path]:
+    return sorted(shipped_path("toolchain/machine").glob("*.yaml"), key=lambda path: path.stem)
+
+
+def _read_machines(paths: Sequence[Path]) -> tuple[Machine, ...]:
+    common = load_flags(shipped_path("toolchain/flags.yaml"))
+    return tuple(read_machine(path, common) for path in paths)
 
 
 def _read_elf(value: YamlValue) -> ElfKind:
