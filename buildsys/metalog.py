@@ -64,7 +64,11 @@ class MetalogLine:
 
 
 def encode_name(name: bytes) -> bytes:
-    """Encode a name as strsvis(3) does with VIS_CSTYLE (lib/libc/gen/vis.c, do_svis)."""
+    """Encode a name as strsvis(3) does with VIS_CSTYLE (lib/libc/gen/vis.c, do_svis).
+
+    Four bytes differ: 0x1c, 0x9c, 0xa3 and 0xdc would end in a bare backslash or #, from which
+    mtree can see a comment; in octal it reads them.
+    """
     return b"".join(map(_encode_byte, name))
 
 
@@ -74,7 +78,7 @@ def _encode_byte(byte: int) -> bytes:
     if 0x21 <= byte <= 0x7E:
         return bytes((byte,))
     low = byte & 0x7F
-    if low == 0x20:
+    if low in b" #\\\x1c":
         return b"\\%03o" % byte
     meta = b"M" if byte & 0x80 else b""
     if low < 0x20 or low == 0x7F:
