@@ -1,4 +1,4 @@
-"""What the user asked for: options over environment over modbuild.yaml over defaults, in one value."""
+"""What the user asked for: options over environment over modbuild.yaml over defaults."""
 
 import os
 from collections.abc import Mapping

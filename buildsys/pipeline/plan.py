@@ -1,11 +1,14 @@
 """The plan: from modules, tools and a kernel to the graph of steps, as data. Touches no file."""
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.install.layout import InstallPlace
+from buildsys.install.receipt import receipt_path
 from buildsys.module.model import CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.request import Request
@@ -16,6 +19,7 @@ from buildsys.toolchain.argv import (
     module_aflags,
     module_cflags,
     module_cppflags,
+    module_ldflags,
 )
 from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import Tool
@@ -54,7 +58,6 @@ class Surroundings:
     installed_kmods: tuple[tuple[str, Path], ...]  # below DESTDIR, by name
     ioconf_inputs: dict[str, tuple[Path, ...]]  # what config(1) will read, by module
     properties: dict[str, bytes]  # plist by module
-    module_directory: Path  # DESTDIR/stand/MACHINE/RELEASE/modules
     is_privileged: bool
 
 
@@ -72,7 +75,7 @@ def make_plan(
         if has_install:
             steps.append(planner.install_step())
     if has_install:
-        steps.append(_record_step(request, surroundings, modules, paths))
+        steps.append(_record_step(request, surroundings, modules, paths, names))
     return Plan(tuple(steps), _find_needs(steps), modules, paths)
 
 
@@ -98,13 +101,29 @@ def _unknown_module(request: Request, name: str) -> str:
 def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:
     """Say where everything of a module goes."""
     objects = machine_objdir(request) / module.name
+    place = install_place(request, surroundings.is_privileged)
     return ModulePaths(
         objects=objects,
         kmod=objects / f"{module.name}.kmod",
         verdict=objects / f"{module.name}.verdict.json",
-        receipt=machine_objdir(request) / "receipts" / f"{module.name}.receipt.json",
-        installed=surroundings.module_directory / module.name,
+        receipt=receipt_path(receipts_directory(request), module.name),
+        installed=place.destdir / place.target / module.name,
     )
+
+
+def install_place(request: Request, is_privileged: bool) -> InstallPlace:
+    """Say where modules of this run are installed."""
+    machine = request.target.machine
+    release = request.target.version.release
+    destdir = request.config.destdir
+    return InstallPlace(destdir, machine.name, machine.module_directory, release, is_privileged)
+
+
+def receipts_directory(request: Request) -> Path:
+    """Give where the receipts of one DESTDIR and kernel version go."""
+    mark = zlib.crc32(str(request.config.destdir).encode())
+    name = f"{request.target.version.release}-{mark:08x}"
+    return machine_objdir(request) / "receipts" / name
 
 
 def machine_objdir(request: Request) -> Path:
@@ -146,8 +165,10 @@ class _ModulePlanner:
         links: list[tuple[Path, Path]] = []
         if self.request.config.src is not None:
             system = self.request.config.src / "sys"
-            for link in self.request.target.machine.links:
-                links.append((self.paths.objects / link.name, system / link.target))
+            links.extend(
+                (self.paths.objects / link.name, system / link.target)
+                for link in self.request.target.machine.links
+            )
         if not files and not links:
             return None
         outputs = (*(path for path, _ in files), *(link for link, _ in links))
@@ -224,7 +245,9 @@ class _ModulePlanner:
         toolchain = self.request.toolchain
         script = self.surroundings.link_script
         link_map = self.paths.kmod.with_name(f"{self.paths.kmod.name}.map")
-        argv = link_argv(toolchain, objects, self.paths.kmod, script, link_map)
+        argv = link_argv(
+            toolchain, objects, self.paths.kmod, script, link_map, module_ldflags(toolchain)
+        )
         outputs = (self.paths.kmod, link_map)
         return Step(
             f"link:{self.module.name}",
@@ -287,16 +310,8 @@ class _ModulePlanner:
         outputs = [self.paths.receipt, self.paths.installed / f"{name}.kmod"]
         if plist is not None:
             outputs.append(self.paths.installed / f"{name}.plist")
-        action = Install(
-            name=name,
-            verdict=self.paths.verdict,
-            plist=plist,
-            destdir=self.request.config.destdir,
-            module_machine=self.request.target.machine.module_directory,
-            release=self.request.target.version.release,
-            receipt=self.paths.receipt,
-            is_privileged=self.surroundings.is_privileged,
-        )
+        place = install_place(self.request, self.surroundings.is_privileged)
+        action = Install(self.paths.verdict, plist, place, self.paths.receipt)
         requires = (other for other in self.module.requires if other in self.all_paths)
         return Step(
             f"install:{name}",
@@ -313,11 +328,13 @@ def _record_step(
     surroundings: Surroundings,
     modules: Iterable[Module],
     paths: dict[str, ModulePaths],
+    names: Sequence[str],
 ) -> Step:
     receipts = tuple(paths[module.name].receipt for module in modules)
     metalog = request.config.metalog
-    action = Record(receipts, metalog, request.config.destdir, surroundings.module_directory)
-    return Step("metalog:METALOG", "", action, receipts, (metalog,))
+    action = Record(receipts, metalog, install_place(request, surroundings.is_privileged))
+    selection = ",".join(sorted(names)) or "METALOG"
+    return Step(f"metalog:{selection}", "", action, receipts, (metalog,))
 
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:

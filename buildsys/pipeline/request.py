@@ -1,4 +1,4 @@
-"""From a configuration to all that a plan needs: machine, tools, kernel and modules, loaded once."""
+"""From a configuration to all that a plan needs: machine, tools, kernel, modules."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from buildsys.base.errors import BuildsysError, Place, UsageError, os_error_text
 from buildsys.base.shipped import shipped_path
 from buildsys.base.yamlfile import YamlValue, load_yaml
 from buildsys.config import CONFIG_FILE, SETTINGS, Config, resolve_config
+from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
 from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
@@ -74,9 +75,9 @@ def load_target(config: Config) -> Target:
     if config.src is not None:
         known.append((read_source_version(config.src), str(config.src)))
     if config.kernel is not None:
-        version = read_kernel_version(config.kernel, machine, known[0][0] if known else None)
-        if version is not None:
-            known.append((version, str(config.kernel)))
+        given = known[0][0] if known else None
+        loaded = load_kernel(config.kernel, machine.module_directory, given, machine.arch)
+        known.append((loaded.version, str(config.kernel)))
     for version, origin in known[1:]:
         if version != known[0][0]:
             raise BuildsysError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import digest_parts
+from buildsys.install.layout import InstallPlace
 from buildsys.module.model import ModuleClass
 from buildsys.version import __version__
 
@@ -34,7 +35,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Run config(1) over an ioconf file (-b), in a directory of its own; names are what it makes."""
+    """Run config(1) over an ioconf file (-b), in a directory of its own; it makes names."""
 
     config: tuple[str, ...]
     system: Path  # the sys/ of a source tree
@@ -69,14 +70,10 @@ class Check:
 class Install:
     """Put an approved kmod and its properties below DESTDIR."""
 
-    name: str
     verdict: Path
     plist: bytes | None
-    destdir: Path
-    module_machine: str
-    release: str
+    place: InstallPlace
     receipt: Path
-    is_privileged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +82,7 @@ class Record:
 
     receipts: tuple[Path, ...]
     metalog: Path
-    destdir: Path
-    module_directory: Path
+    place: InstallPlace
 
 
 Action = Generate | Command | Configure | Check | Install | Record

@@ -235,14 +235,22 @@ class Store:
         return frozenset(self._nodes)
 
     def watched(self, steps: Iterable[Step]) -> tuple[str, ...]:
-        """Give every file that the given finished steps read or made, present or absent."""
+        """Give every file that the given finished steps read or made.
+
+        For a file that must stay absent its directory stands, where it would show.
+        """
         identities: set[int] = set()
         for step in steps:
             node = self._nodes.get(step.name)
             if node is not None:
                 identities.update(node.inputs)
                 identities.update(node.outputs)
-        return tuple(sorted(self._paths[identity] for identity in identities))
+        names: set[str] = set()
+        for identity in identities:
+            path = self._paths[identity]
+            is_absent = self._files[path].digest == ABSENT
+            names.add(os.path.dirname(path) if is_absent else path)
+        return tuple(sorted(names))
 
     def settle(self) -> bool:
         """Look again at files that were too young to trust; False when one changed after all.

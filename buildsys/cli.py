@@ -1,0 +1,273 @@
+"""The command line: verbs and options to calls, results to the exit status."""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.config import SETTINGS
+from buildsys.version import __version__
+
+_DESCRIPTION = "Build, check and install NetBSD kernel modules, without make."
+_EPILOG = """\
+Settings come from options, then from the environment, then from modbuild.yaml in this
+directory ('modbuild config' shows each with its origin).
+
+exit status: 0 done; 1 the tool or a command failed; 2 a module is not fit; 3 wrong usage
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a verb may know of the process that it runs in."""
+
+    directory: Path
+    environment: dict[str, str]
+    words: tuple[str, ...]  # the command line as it was given
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: where it is done (module:function), what it takes, and its line of help."""
+
+    name: str
+    place: str
+    text: str
+    takes: tuple[str, ...]  # groups of options, below
+
+
+VERBS = (
+    Verb("install", "build:install", "build, check and install modules",
+         ("settings", "run", "install", "names")),
+    Verb("build", "build:build", "build and check modules", ("settings", "run", "names")),
+    Verb("check", "check:check", "say whether kmods would load", ("settings", "check", "json")),
+    Verb("uninstall", "remove:uninstall", "remove what install put there",
+         ("settings", "uninstall", "names")),
+    Verb("clean", "remove:clean", "remove objects and the record of the build",
+         ("settings", "names")),
+    Verb("list", "inspect:list_modules", "list the modules that are described",
+         ("settings", "json")),
+    Verb("info", "inspect:info", "show what a kmod says of itself", ("files", "json")),
+    Verb("deps", "inspect:deps", "show the order in which modules load",
+         ("settings", "names", "dot")),
+    Verb("why", "inspect:why", "say why a module would be built, and why it last was",
+         ("settings", "names")),
+    Verb("kernel", "kernel:show", "show a kernel, or save its symbols as a map",
+         ("settings", "kernel")),
+    Verb("compile-commands", "inspect:compile_commands", "write compile_commands.json",
+         ("settings", "output")),
+    Verb("doctor", "setup:doctor", "show the toolchains that are found", ("settings", "json")),
+    Verb("config", "setup:config", "show every setting and where it comes from", ("settings",)),
+    Verb("schema", "setup:schema", "print the JSON Schema of module descriptors", ()),
+    Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
+)  # fmt: skip
+_SHORT = {"machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D"}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with our status for wrong usage."""
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(ExitStatus.USAGE)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line."""
+    parser = _Parser(
+        prog="modbuild",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"modbuild {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in VERBS:
+        child = verbs.add_parser(
+            verb.name, help=verb.text, description=verb.text, allow_abbrev=False
+        )
+        for group in verb.takes:
+            _GROUPS[group](child)
+    return parser
+
+
+def run(words: Sequence[str]) -> ExitStatus:
+    """Do what a command line says; every trouble that a user can cause is one message."""
+    parser = make_parser()
+    try:
+        arguments = parser.parse_args(words)
+    except SystemExit as error:
+        return ExitStatus(error.code if isinstance(error.code, int) else ExitStatus.USAGE)
+    verb = next(verb for verb in VERBS if verb.name == arguments.verb)
+    try:
+        context = Context(Path.cwd(), dict(os.environ), tuple(words))
+        _raise_on_signals()
+        module, _, function = verb.place.partition(":")
+        act = getattr(importlib.import_module(f"buildsys.verbs.{module}"), function)
+        status = ExitStatus(act(arguments, context))
+        sys.stdout.flush()
+        return status
+    except BuildsysError as error:
+        print(f"modbuild: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("modbuild: interrupted", file=sys.stderr)
+        return ExitStatus.FAILED
+    except BrokenPipeError:
+        # Who reads our output has gone (| head): nothing to tell it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.FAILED
+
+
+def _raise_on_signals() -> None:
+    """Let the signals that ask a process to end do what Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) ignores SIGHUP
+            signal.signal(number, interrupt)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings")
+    for setting in SETTINGS:
+        option = f"--{setting.key.replace('_', '-')}"
+        names = [_SHORT[setting.key], option] if setting.key in _SHORT else [option]
+        text = setting.text
+        if setting.environment:
+            text += f" ({', '.join(setting.environment)})"
+        if setting.default:
+            text += f"; default {setting.default}"
+        meta = "PATH" if setting.is_path else "WORD"
+        group.add_argument(
+            *names, dest=setting.key, metavar=meta, help=text, default=argparse.SUPPRESS
+        )
+    group.add_argument("--config", type=Path, metavar="FILE", help="read this modbuild.yaml")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-j", "--jobs", type=_count, metavar="N", help="commands at a time; default: all processors"
+    )
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure go on with the others"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show whole commands")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show failures only")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="end a command that runs longer"
+    )
+
+
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--privileged",
+        action="store_true",
+        help="give the files to root:wheel on disk too, not only in METALOG (needs root)",
+    )
+
+
+def _add_uninstall(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--left-over",
+        action="store_true",
+        help="only modules that were installed and are no longer described",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also files that were changed after they were installed",
+    )
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="modules; default: all")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="kmods, or directories of them"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="status 2 also when something could not be checked"
+    )
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="kmods")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_dot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dot", action="store_true", help="as a graph for dot(1)")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("compile_commands.json"), metavar="FILE",
+        help="file to write; default: compile_commands.json",
+    )  # fmt: skip
+
+
+def _add_kernel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the saved map here")
+    parser.add_argument(
+        "--builtins", type=Path, metavar="FILE",
+        help="JSON list of the built-in modules, for nm text, which cannot tell them",
+    )  # fmt: skip
+    parser.add_argument("--name", default="", help="name of the kernel, for nm text: GENERIC")
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="DIR", help="directory to make")
+    parser.add_argument("--name", default="", help="name of the module; default: the directory's")
+    parser.add_argument(
+        "--class", dest="kmod_class", default="misc", metavar="CLASS",
+        help="class of the module: misc, vfs, driver, exec, secmodel or bufq; default: misc",
+    )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return number
+
+
+_GROUPS = {
+    "settings": _add_settings,
+    "run": _add_run,
+    "install": _add_install,
+    "uninstall": _add_uninstall,
+    "names": _add_names,
+    "check": _add_check,
+    "files": _add_files,
+    "json": _add_json,
+    "dot": _add_dot,
+    "output": _add_output,
+    "kernel": _add_kernel,
+    "init": _add_init,
+}

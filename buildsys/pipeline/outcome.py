@@ -1,0 +1,77 @@
+"""How steps and runs ended, as data."""
+
+import enum
+from dataclasses import dataclass
+
+from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.pipeline.step import Step
+
+
+class FailureKind(enum.Enum):
+    """Why a step did not come to its end."""
+
+    COMMAND = "command"  # a program failed, or the tool could not do its part
+    FINDINGS = "findings"  # the module is not fit
+    INTERRUPTED = "interrupted"
+
+
+class StepError(BuildsysError):
+    """A step that could not be done; output is what its program wrote, argv how it was called."""
+
+    def __init__(
+        self,
+        message: str,
+        kind: FailureKind = FailureKind.COMMAND,
+        argv: tuple[str, ...] = (),
+        output: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.argv = argv
+        self.output = output
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step that ran: discovered are further files that it read, output what its program said."""
+
+    step: Step
+    seconds: float
+    reason: str  # why it had to run
+    discovered: tuple[str, ...] = ()
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step that failed."""
+
+    step: Step
+    kind: FailureKind
+    message: str
+    argv: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of a plan; left_out are steps that could not start, after a failure."""
+
+    done: tuple[StepDone, ...]
+    failed: tuple[StepFailed, ...]
+    left_out: tuple[Step, ...]
+    total: int  # steps in the plan
+    is_interrupted: bool
+    moved: tuple[str, ...]  # steps whose inputs changed while they ran
+    seconds: float
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """Choose the exit status; a failure of the tool weighs more than a finding."""
+        if self.is_interrupted or any(
+            fail.kind is not FailureKind.FINDINGS for fail in self.failed
+        ):
+            return ExitStatus.FAILED
+        if self.failed:
+            return ExitStatus.FINDINGS
+        return ExitStatus.FAILED if self.left_out else ExitStatus.DONE

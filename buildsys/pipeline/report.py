@@ -1,0 +1,96 @@
+"""What came of a run, in words for people."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from buildsys.check.verdict import Severity, Verdict
+from buildsys.pipeline.outcome import FailureKind, RunResult
+from buildsys.pipeline.progress import describe_failure, describe_finding
+from buildsys.pipeline.session import Session
+
+
+def show_path(path: Path, directory: Path) -> str:
+    """Spell a path as someone standing in directory would."""
+    relative = os.path.relpath(path, directory)
+    return str(path) if relative.startswith("..") else relative
+
+
+def count(number: int, noun: str) -> str:
+    """Say how many of something there are: 1 module, 2 modules."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def describe_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Give warnings a line each, and what could not be checked once for all modules."""
+    lines: list[str] = []
+    unchecked: Counter[tuple[str, str]] = Counter()
+    for verdict in verdicts:
+        for finding in verdict.findings:
+            if finding.severity is Severity.NOTE:
+                unchecked[finding.rule, finding.message] += 1
+            elif finding.severity is Severity.WARNING:
+                lines.append(describe_finding(finding))
+    for (rule, message), number in sorted(unchecked.items()):
+        lines.append(f"not checked in {count(number, 'module')}: {rule}: {message}")
+    return tuple(lines)
+
+
+def describe_up_to_date(session: Session, has_install: bool, directory: Path) -> str:
+    """Say that there was nothing to do."""
+    number = count(len(session.plan.modules), "module")
+    is_are = "is" if len(session.plan.modules) == 1 else "are"
+    where = f" in {describe_place(session, has_install, directory)}"
+    return f"Nothing to do: {number} {is_are} up to date{where}."
+
+
+def describe_place(session: Session, has_install: bool, directory: Path) -> str:
+    """Name the directory where the result lies."""
+    if not has_install:
+        return show_path(session.request.config.objdir, directory)
+    first = session.plan.paths[session.plan.modules[0].name].installed
+    return show_path(first.parent, directory)
+
+
+def describe_summary(session: Session, has_install: bool, directory: Path) -> str:
+    """Sum up a run that did something: modules by how far they came, steps, time."""
+    result = session.result
+    modules = session.plan.modules
+    words = [count(len(modules), "module")]
+    stages = [("build", "built"), ("check", "checked"), ("install", "installed")]
+    for kind, word in stages if has_install else stages[:2]:
+        words.append(f"{_count_through(session, kind)} {word}")
+    if has_install:
+        words[-1] += f" in {describe_place(session, has_install, directory)}"
+    ran = count(len(result.done), "step")
+    text = f"{words[0]}: {', '.join(words[1:])} ({ran} run, {result.seconds:.1f} s)"
+    bad = Counter(failed.kind for failed in result.failed)
+    if bad[FailureKind.FINDINGS]:
+        text += f"\n{count(bad[FailureKind.FINDINGS], 'module')} not fit to be loaded"
+    if bad[FailureKind.COMMAND]:
+        text += f"\n{count(bad[FailureKind.COMMAND], 'step')} failed"
+    if result.left_out:
+        names = sorted({step.module or step.name for step in result.left_out})
+        text += f"\nleft out after that: {', '.join(names)}"
+    return text
+
+
+def _count_through(session: Session, kind: str) -> int:
+    """Count the modules that are past a stage, now or before: none of their steps to it is open."""
+    kinds = {
+        "build": {"generate", "compile", "link"},
+        "check": {"generate", "compile", "link", "check"},
+        "install": {"generate", "compile", "link", "check", "install"},
+    }[kind]
+    open_steps = {failed.step.name for failed in session.result.failed}
+    open_steps.update(step.name for step in session.result.left_out)
+    open_modules = {
+        step.module for step in session.plan.steps if step.kind in kinds and step.name in open_steps
+    }
+    return sum(module.name not in open_modules for module in session.plan.modules)
+
+
+def describe_failures(result: RunResult) -> str:
+    """Repeat every failure, for the end of a run; '' for none."""
+    return "\n".join(describe_failure(failed) for failed in result.failed)

@@ -1,0 +1,192 @@
+"""One run from configuration to result: load, plan, lock, run, and say what came of it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.files import hold_lock
+from buildsys.base.shipped import shipped_path
+from buildsys.config import Config
+from buildsys.install.layout import module_directory
+from buildsys.install.receipt import Receipt, find_left_over, load_receipts
+from buildsys.module.model import Module
+from buildsys.pipeline.ioconf import find_config_inputs
+from buildsys.pipeline.outcome import RunResult
+from buildsys.pipeline.plan import (
+    Plan,
+    Surroundings,
+    machine_objdir,
+    make_plan,
+    receipts_directory,
+)
+from buildsys.pipeline.request import Request, load_request
+from buildsys.pipeline.steps import StepExecutor
+from buildsys.pipeline.store import Store
+from buildsys.pipeline.tasks import Progress, find_stale, run_plan
+from buildsys.plist import render_plist
+from buildsys.toolchain.argv import tool_environment
+
+RECORD_DIRECTORY = ".modbuild"
+_PACKAGE = Path(__file__).resolve().parent.parent
+_JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run; names are the modules wanted, none meaning all."""
+
+    names: tuple[str, ...]
+    has_install: bool
+    jobs: int
+    is_keep_going: bool
+    timeout_seconds: float | None
+    is_privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a run was made from and what came of it; watched are the files that decide a next one.
+
+    left_over are receipts of installed modules that no descriptor names any more.
+    """
+
+    request: Request
+    plan: Plan
+    result: RunResult
+    left_over: tuple[Receipt, ...]
+    watched: tuple[str, ...]
+    is_settled: bool  # no file changed while the run ended
+
+
+def run_session(
+    config: Config,
+    environment: Mapping[str, str],
+    options: RunOptions,
+    progress: Progress,
+) -> Session:
+    """Bring modules up to date, one run at a time on an object directory."""
+    request = load_request(config, environment)
+    with lock_objdir(request, f"building {request.target.machine.label}"):
+        surroundings = find_surroundings(request, options.is_privileged)
+        plan = make_plan(request, surroundings, options.names, options.has_install)
+        store = open_store(request)
+        try:
+            executor = make_executor(plan, environment, options.timeout_seconds)
+            result = run_plan(plan, store, executor, progress, options.jobs, options.is_keep_going)
+            is_settled = store.settle()
+            watched = (*store.watched(plan.steps), *_watched_beside(request, environment))
+        finally:
+            store.close()
+    receipts = load_receipts(receipts_directory(request))
+    described = {module.name for module in request.modules}
+    return Session(request, plan, result, find_left_over(receipts, described), watched, is_settled)
+
+
+def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
+    """Hold the object directory of this machine for a block; purpose is for who must wait."""
+    return hold_lock(machine_objdir(request) / RECORD_DIRECTORY / "lock", purpose)
+
+
+def open_store(request: Request) -> Store:
+    """Open the record of what was made for this machine."""
+    return Store(machine_objdir(request) / RECORD_DIRECTORY / "store.sqlite3")
+
+
+def explain_steps(
+    config: Config, environment: Mapping[str, str], names: Sequence[str]
+) -> tuple[tuple[str, str, str | None], ...]:
+    """Give for each step of some modules: its name, why it is stale now, why it last ran.
+
+    The second is '' for a step that is up to date, and for one that waits for a stale one
+    'it depends on a stale step'; the third is None for a step that never ran.
+    """
+    request = load_request(config, environment)
+    plan = make_plan(request, find_surroundings(request, False), names, has_install=True)
+    with lock_objdir(request, "explaining what is stale"):
+        store = open_store(request)
+        try:
+            stale = find_stale(plan, store)
+            return tuple(
+                (step.name, _explain(stale, step.name), store.last_reason(step.name))
+                for step in plan.steps
+            )
+        finally:
+            store.close()
+
+
+def _explain(stale: Mapping[str, str], name: str) -> str:
+    if name not in stale:
+        return ""
+    return stale[name] or "it depends on a stale step"
+
+
+def make_executor(
+    plan: Plan, environment: Mapping[str, str], timeout_seconds: float | None
+) -> StepExecutor:
+    """Make what runs the steps of a plan."""
+    places = {module.name: str(module.place) for module in plan.modules}
+    return StepExecutor(tool_environment(environment), timeout_seconds, places)
+
+
+def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:
+    """Look at what of this machine and of the tool itself enters into a plan."""
+    headers = () if request.config.src is not None else (shipped_path("toolchain/kernel/include"),)
+    return Surroundings(
+        link_script=shipped_path("toolchain/kmodule.ld"),
+        kernel_headers=headers,
+        judge_files=_own_sources(_JUDGES),
+        installed_kmods=_find_installed(request),
+        ioconf_inputs={
+            module.name: _ioconf_inputs(request, module)
+            for module in request.modules
+            if module.ioconf is not None
+        },
+        properties={
+            module.name: render_plist(module.properties)
+            for module in request.modules
+            if module.properties
+        },
+        is_privileged=is_privileged,
+    )
+
+
+def _ioconf_inputs(request: Request, module: Module) -> tuple[Path, ...]:
+    if module.ioconf is None or request.config.src is None:
+        return ()
+    return find_config_inputs(module.ioconf, request.config.src / "sys")
+
+
+def _own_sources(packages: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(path for name in packages for path in sorted((_PACKAGE / name).glob("*.py")))
+
+
+def _find_installed(request: Request) -> tuple[tuple[str, Path], ...]:
+    directory = _installed_directory(request)
+    paths = sorted(directory.glob("*/*.kmod"))
+    return tuple((path.stem, path) for path in paths if path.stem == path.parent.name)
+
+
+def _installed_directory(request: Request) -> Path:
+    machine = request.target.machine.module_directory
+    return module_directory(request.config.destdir, machine, request.target.version.release)
+
+
+def _watched_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the files and directories that decide what is planned, rather than what steps read."""
+    config = request.config
+    paths = [*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*.yaml")]
+    paths += [config.modules, _installed_directory(request), Path.cwd()]
+    for module in request.modules:
+        paths += [module.directory, module.place.path]
+    paths += sorted(path for path in config.modules.glob("*/*.yaml"))
+    if config.src is not None:
+        paths.append(config.src / "sys/sys/param.h")
+    if config.kernel is not None:
+        paths.append(config.kernel)
+    for _, origin in config.origins:
+        if origin.startswith("/"):
+            paths.append(Path(origin))
+    names = {str(path) for path in paths}
+    names.update(path for path in environment.get("PATH", "").split(":") if path)
+    return tuple(sorted(names))

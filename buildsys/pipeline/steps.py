@@ -1,0 +1,184 @@
+"""What each kind of step does when it runs: files in, files out, each whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_never
+
+from buildsys.base.command import CommandResult, CommandRunner
+from buildsys.base.files import (
+    make_directory,
+    make_link,
+    move_into_place,
+    remove_file,
+    temporary_beside,
+    write_whole,
+)
+from buildsys.check.verdict import Severity
+from buildsys.install.kmod import install_kmod
+from buildsys.install.receipt import find_receipt, load_receipt, write_receipt
+from buildsys.install.record import update_metalog
+from buildsys.pipeline.depfile import parse_depfile
+from buildsys.pipeline.judge import Judge, load_verdict
+from buildsys.pipeline.outcome import FailureKind, StepError
+from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.step import (
+    Action,
+    Check,
+    Command,
+    Configure,
+    Generate,
+    Install,
+    Record,
+    Step,
+)
+
+Seen = tuple[tuple[str, ...], str]  # files seen to be read, and what the program said
+
+
+class StepExecutor:
+    """Does steps, from several threads at once; environment is what programs get."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        timeout_seconds: float | None,
+        places: Mapping[str, str],
+    ) -> None:
+        self._environment = environment
+        self._timeout_seconds = timeout_seconds
+        self._places = places  # where each module is described, for messages
+        self._runner = CommandRunner()
+        self._judge = Judge()
+
+    def stop(self) -> None:
+        """End the programs that run, and start no more."""
+        self._runner.stop()
+
+    def execute(self, step: Step) -> Seen:
+        """Do a step; StepError says why it could not be done."""
+        self._require_inputs(step)
+        return self._act(step.action)
+
+    def _act(self, action: Action) -> Seen:
+        match action:
+            case Generate():
+                return _generate(action)
+            case Command():
+                return self._command(action)
+            case Configure():
+                return self._configure(action)
+            case Check():
+                return self._check(action)
+            case Install():
+                return _install(action)
+            case Record():
+                return _record(action)
+        assert_never(action)
+
+    def _require_inputs(self, step: Step) -> None:
+        missing = [str(path) for path in step.inputs if not os.path.exists(path)]
+        if missing:
+            place = self._places.get(step.module)
+            where = f"{place}: " if place else ""
+            verb = "does not exist" if len(missing) == 1 else "do not exist"
+            raise StepError(f"{where}{', '.join(missing)} {verb}")
+
+    def _command(self, command: Command) -> Seen:
+        make_directory(command.directory)
+        names = {str(path): str(temporary_beside(path)) for path in command.outputs}
+        if command.depfile is not None:
+            names[str(command.depfile)] = str(temporary_beside(command.depfile))
+        argv = tuple(_rename(word, names) for word in command.argv)
+        try:
+            result = self._run(argv, command.argv, command.directory)
+            seen = _read_depfile(command, names)
+            for path in command.outputs:
+                if not os.path.exists(names[str(path)]):
+                    raise StepError(
+                        f"{path}: the command ended well and did not make it",
+                        argv=command.argv,
+                    )
+            for path in command.outputs:
+                move_into_place(Path(names[str(path)]), path)
+        finally:
+            for name in names.values():
+                remove_file(Path(name))
+        return seen, _text(result)
+
+    def _configure(self, action: Configure) -> Seen:
+        make_directory(action.directory)
+        prefix = ".modbuild.config."
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
+            place = Path(name)
+            argv = (*action.config, "-b", name, "-s", str(action.system), str(action.ioconf))
+            result = self._run(argv, argv, action.directory)
+            for file in action.names:
+                if not (place / file).exists():
+                    raise StepError(f"{file}: config(1) did not make it", argv=argv)
+                write_whole(action.directory / file, (place / file).read_bytes())
+        return (), _text(result)
+
+    def _check(self, action: Check) -> Seen:
+        verdict = self._judge.judge(action)
+        if not verdict.is_fit:
+            errors = [item for item in verdict.findings if item.severity is Severity.ERROR]
+            text = "\n".join(describe_finding(finding) for finding in errors)
+            raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
+        return (), ""
+
+    def _run(self, argv: tuple[str, ...], shown: tuple[str, ...], directory: Path) -> CommandResult:
+        result = self._runner.run(argv, directory, self._environment, self._timeout_seconds)
+        if not result.is_success:
+            raise StepError(result.describe_status(), argv=shown, output=_text(result))
+        return result
+
+
+def _rename(word: str, names: Mapping[str, str]) -> str:
+    """Put the temporary name in place of an output's, where it stands alone or after '='."""
+    if word in names:
+        return names[word]
+    head, sign, tail = word.rpartition("=")
+    return f"{head}{sign}{names[tail]}" if tail in names else word
+
+
+def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]:
+    if command.depfile is None:
+        return ()
+    path = Path(names[str(command.depfile)])
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise StepError(
+            f"{command.depfile}: the compiler did not write it", argv=command.argv
+        ) from error
+    return tuple(os.path.join(command.directory, name) for name in parse_depfile(text))
+
+
+def _text(result: CommandResult) -> str:
+    return result.output.decode("utf-8", errors="replace")
+
+
+def _generate(action: Generate) -> Seen:
+    for path, content in action.files:
+        make_directory(path.parent)
+        write_whole(path, content)
+    for link, target in action.links:
+        make_directory(link.parent)
+        make_link(link, target)
+    return (), ""
+
+
+def _install(action: Install) -> Seen:
+    approved = load_verdict(action.verdict).approve()
+    previous = find_receipt(action.receipt)
+    receipt = install_kmod(approved, action.plist, action.place, previous)
+    make_directory(action.receipt.parent)
+    write_receipt(action.receipt, receipt)
+    return (), ""
+
+
+def _record(action: Record) -> Seen:
+    update_metalog(action.metalog, tuple(load_receipt(path) for path in action.receipts))
+    return (), ""

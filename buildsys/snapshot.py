@@ -1,0 +1,120 @@
+"""The quick answer to 'is there anything to do': the stamps of all files of the last full success.
+
+Read before anything else is imported, so it uses nothing but os and array. Equal stamps of every
+file that was read or written, under the same request, mean that nothing changed since. Anything
+unexpected (no snapshot, another format, a file that moved) only means that the long way is gone.
+"""
+
+import os
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+
+_MAGIC = b"modbuild snapshot 2\n"
+_STAMP_NUMBERS = 4
+_ABSENT = (0, 0, -1, 0)
+# Variables that choose tools, settings or places; others do not enter into a request.
+_VARIABLES = (
+    "DESTDIR",
+    "HOME",
+    "MACHINE",
+    "MACHINE_ARCH",
+    "MAKEOBJDIRPREFIX",
+    "METALOG",
+    "MODBUILD_KERNEL",
+    "MODBUILD_TOOLCHAIN",
+    "NETBSDSRCDIR",
+    "OBJDIR",
+    "PATH",
+    "TOOLDIR",
+)
+
+
+def request_key(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> bytes:
+    """Spell a request: the same bytes mean the same work, if no file changed."""
+    variables = [f"{name}={environment[name]}" for name in _VARIABLES if name in environment]
+    return "\0".join((directory, *arguments, "", *variables)).encode("utf-8", "surrogateescape")
+
+
+def snapshot_path(objdir: str, key: bytes) -> str:
+    """Name the snapshot of a request; the key inside tells requests of one name apart."""
+    return os.path.join(objdir, ".snapshots", f"{zlib.crc32(key):08x}")
+
+
+def guess_objdir(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> str:
+    """Find the object directory without a parser; a wrong guess only finds no snapshot."""
+    prefix = environment.get("MAKEOBJDIRPREFIX")
+    value = environment.get("OBJDIR") or (prefix + directory if prefix else "obj")
+    for index, word in enumerate(arguments):
+        if word in ("-O", "--objdir") and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif word.startswith("--objdir="):
+            value = word[len("--objdir=") :]
+    return os.path.normpath(os.path.join(directory, os.path.expanduser(value)))
+
+
+def take_stamp(path: str) -> tuple[int, int, int, int]:
+    """Stat a file: ctime and mtime in ns, size in bytes (-1 for no file), inode."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _ABSENT
+    return (status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def render_snapshot(key: bytes, message: str, paths: Sequence[str]) -> bytes:
+    """Stat every path, and give the snapshot's bytes; message is what to say when all is equal."""
+    stamps = array("q")
+    for path in paths:
+        stamps.extend(take_stamp(path))
+    text = message.encode()
+    names = "\0".join(paths).encode("utf-8", "surrogateescape")
+    sizes = array("q", (len(key), len(text), len(paths), len(names)))
+    return b"".join((_MAGIC, sizes.tobytes(), key, text, stamps.tobytes(), names))
+
+
+def read_unchanged(path: str, key: bytes) -> str | None:
+    """Give the message of a snapshot when every stamp in it is still true; None otherwise."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            content = stream.read()
+        return _compare(content, key)
+    except (OSError, ValueError):
+        return None
+
+
+def _compare(content: bytes, key: bytes) -> str | None:
+    start = len(_MAGIC)
+    if content[:start] != _MAGIC:
+        return None
+    sizes = array("q", content[start : start + 8 * 4])
+    start += 8 * 4
+    key_bytes, text_bytes, count, name_bytes = sizes
+    stamp_bytes = 8 * _STAMP_NUMBERS * count
+    if len(content) != start + key_bytes + text_bytes + stamp_bytes + name_bytes:
+        return None
+    if content[start : start + key_bytes] != key:
+        return None
+    start += key_bytes
+    message = content[start : start + text_bytes].decode()
+    start += text_bytes
+    stamps = array("q", content[start : start + stamp_bytes])
+    names = content[start + stamp_bytes :].decode("utf-8", "surrogateescape")
+    stat = os.stat
+    position = 0
+    for name in names.split("\0"):
+        try:
+            status = stat(name)
+        except OSError:
+            if stamps[position + 2] != -1:
+                return None
+        else:
+            if (
+                status.st_ctime_ns != stamps[position]
+                or status.st_mtime_ns != stamps[position + 1]
+                or status.st_size != stamps[position + 2]
+                or status.st_ino != stamps[position + 3]
+            ):
+                return None
+        position += _STAMP_NUMBERS
+    return message

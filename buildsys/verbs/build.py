@@ -1,0 +1,118 @@
+"""The verbs build and install."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from buildsys import snapshot
+from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.files import make_directory, write_whole
+from buildsys.cli import Context
+from buildsys.pipeline.judge import load_verdicts
+from buildsys.pipeline.progress import LineProgress
+from buildsys.pipeline.report import (
+    count,
+    describe_failures,
+    describe_notes,
+    describe_summary,
+    describe_up_to_date,
+    show_path,
+)
+from buildsys.pipeline.session import RunOptions, Session, run_session
+from buildsys.pipeline.tasks import Progress
+from buildsys.verbs.settings import read_config
+
+
+def install(arguments: argparse.Namespace, context: Context) -> ExitStatus:
+    """Build, check and install modules."""
+    return _run(arguments, context, has_install=True)
+
+
+def build(arguments: argparse.Namespace, context: Context) -> ExitStatus:
+    """Build and check modules."""
+    return _run(arguments, context, has_install=False)
+
+
+def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> ExitStatus:
+    options = RunOptions(
+        names=tuple(dict.fromkeys(arguments.names)),
+        has_install=has_install,
+        jobs=arguments.jobs or len(os.sched_getaffinity(0)),
+        is_keep_going=arguments.keep_going,
+        timeout_seconds=arguments.timeout,
+        is_privileged=has_install and arguments.privileged,
+    )
+    config = read_config(arguments, context)
+    session = run_session(config, context.environment, options, _make_progress(arguments))
+    message = _describe(session, context, has_install)
+    is_done = session.result.exit_status is ExitStatus.DONE
+    if not arguments.quiet or not is_done:
+        print(message, file=sys.stdout if is_done else sys.stderr)
+    if is_done and session.is_settled and not session.result.moved:
+        _save_snapshot(session, context, has_install, arguments.quiet)
+    return session.result.exit_status
+
+
+def _make_progress(arguments: argparse.Namespace) -> Progress:
+    if sys.stdout.isatty() and sys.stderr.isatty() and not arguments.quiet:
+        bar: Progress = importlib.import_module("buildsys.pipeline.bar").BarProgress(
+            arguments.verbose
+        )
+        return bar
+    return LineProgress(arguments.verbose, arguments.quiet)
+
+
+def _describe(session: Session, context: Context, has_install: bool) -> str:
+    result = session.result
+    lines: list[str] = []
+    if len(result.failed) > 1 or (result.failed and result.done):
+        lines.append(describe_failures(result))
+    lines.extend(_notes(session, context))
+    if result.is_interrupted:
+        lines.append("Interrupted; the next run goes on from here.")
+    for name in result.moved:
+        lines.append(f"{name}: a file that it reads changed meanwhile; run again")
+    if result.done or result.failed or result.left_out:
+        lines.append(describe_summary(session, has_install, context.directory))
+    else:
+        lines.append(describe_up_to_date(session, has_install, context.directory))
+    return "\n".join(lines)
+
+
+def _notes(session: Session, context: Context) -> list[str]:
+    """Say what a person must know beside failures: warnings, what was not checked or is left over."""
+    paths = session.plan.paths
+    lines = list(describe_notes(load_verdicts(paths[m.name].verdict for m in session.plan.modules)))
+    if session.left_over:
+        names = ", ".join(receipt.name for receipt in session.left_over)
+        place = session.left_over[0]
+        where = show_path(place.destdir / place.directory, context.directory)
+        lines.append(
+            f"left over in {where}, no longer described: {names}"
+            " (remove with 'modbuild uninstall --left-over')"
+        )
+    others = session.request.other_modules
+    if others:
+        label = session.request.target.machine.label
+        lines.append(f"{count(len(others), 'module')} not for {label}: {', '.join(others)}")
+    return lines
+
+
+def _save_snapshot(session: Session, context: Context, has_install: bool, is_quiet: bool) -> None:
+    """Leave the answer for a next run that finds every file as it is now."""
+    words = list(context.words)
+    key = snapshot.request_key(words, context.environment, str(context.directory))
+    objdir = str(session.request.config.objdir)
+    lines = [
+        *_notes(session, context),
+        describe_up_to_date(session, has_install, context.directory),
+    ]
+    message = "" if is_quiet else "\n".join(lines)
+    path = snapshot.snapshot_path(objdir, key)
+    try:
+        make_directory(session.request.config.objdir / ".snapshots")
+        content = snapshot.render_snapshot(key, message, sorted(set(session.watched)))
+        write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)
+    except BuildsysError as error:
+        print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

@@ -1,0 +1,82 @@
+"""The verbs that take away what others made: uninstall, clean."""
+
+import argparse
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from buildsys.base.errors import ExitStatus, UsageError
+from buildsys.base.files import remove_file, remove_tree
+from buildsys.cli import Context
+from buildsys.install.receipt import find_left_over, load_receipts
+from buildsys.install.remove import uninstall_recorded
+from buildsys.pipeline.plan import (
+    install_place,
+    machine_objdir,
+    receipts_directory,
+    select_modules,
+)
+from buildsys.pipeline.report import count, show_path
+from buildsys.pipeline.request import Request, load_request
+from buildsys.pipeline.session import RECORD_DIRECTORY, lock_objdir
+from buildsys.verbs.settings import read_config
+
+
+def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
+    """Remove installed modules by their receipts: the named ones, the left-over ones, or all."""
+    request = load_request(read_config(arguments, context), context.environment)
+    directory = receipts_directory(request)
+    place = install_place(request, is_privileged=False)
+    with _lock(request, "uninstalling"):
+        receipts = load_receipts(directory)
+        installed = {receipt.name for receipt in receipts}
+        for name in arguments.names:
+            if name not in installed:
+                raise UsageError(f"module {name} was not installed in {place.destdir} from here")
+        names = set(arguments.names) if arguments.names else installed
+        if arguments.left_over:
+            described = {module.name for module in request.modules}
+            names &= {receipt.name for receipt in find_left_over(receipts, described)}
+        removal = uninstall_recorded(
+            directory, place, request.config.metalog, names, is_forced=arguments.force
+        )
+    for path in removal.removed:
+        print(f"#    remove  {show_path(place.destdir / path, context.directory)}")
+    for kept in removal.kept:
+        print(f"kept: {show_path(place.destdir / kept.target, context.directory)}: {kept.reason}")
+    print(f"{count(len(removal.removed), 'file')} removed, {len(removal.kept)} kept")
+    return ExitStatus.FAILED if removal.kept else ExitStatus.DONE
+
+
+def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:
+    """Remove what builds made: of the named modules, or the whole machine's object directory.
+
+    Receipts stay, so that what is installed can still be uninstalled.
+    """
+    request = load_request(read_config(arguments, context), context.environment)
+    objdir = machine_objdir(request)
+    if not objdir.exists():
+        print("Nothing to clean.")
+        return ExitStatus.DONE
+    with _lock(request, "cleaning"):
+        remove_tree(request.config.objdir / ".snapshots")
+        if arguments.names:
+            chosen = {module.name for module in select_modules(request, arguments.names)}
+            for name in sorted(chosen & set(arguments.names)):
+                remove_tree(objdir / name)
+        else:
+            _clean_machine(objdir)
+    print(f"Cleaned {show_path(objdir, context.directory)}.")
+    return ExitStatus.DONE
+
+
+def _clean_machine(objdir: Path) -> None:
+    """Remove all but the receipts and the lock that this run holds."""
+    for path in sorted(objdir.iterdir()):
+        if path.is_dir() and path.name not in ("receipts", RECORD_DIRECTORY):
+            remove_tree(path)
+    for path in sorted((objdir / RECORD_DIRECTORY).glob("store.sqlite3*")):
+        remove_file(path)
+
+
+def _lock(request: Request, purpose: str) -> AbstractContextManager[None]:
+    return lock_objdir(request, f"{purpose} {request.target.machine.label}")
