@@ -212,8 +212,8 @@ ringdev_free(void)
 static int
 ringdev_init(prop_dictionary_t properties)
 {
-	/* -1: none for block devices; any that is free for characters. */
-	devmajor_t bmajor = -1, cmajor = -1;
+	/* None for block devices; for characters any that is free. */
+	devmajor_t bmajor = NODEVMAJOR, cmajor = NODEVMAJOR;
 	int error;
 
 	ringdev.size = ringdev_configured_size(properties);

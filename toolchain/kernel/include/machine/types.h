@@ -6,13 +6,19 @@
 #ifndef MODBUILD_MACHINE_TYPES_H
 #define MODBUILD_MACHINE_TYPES_H
 
-/* Physical and virtual addresses are as wide as a long on all these ports. */
+/* Virtual addresses are as wide as a long; physical ones may be wider. */
+#ifdef __mips__
+typedef __UINT64_TYPE__ paddr_t;
+typedef __UINTPTR_TYPE__ vaddr_t;
+typedef __UINTPTR_TYPE__ vsize_t;
+#else
 typedef unsigned long paddr_t;
 typedef unsigned long vaddr_t;
 typedef unsigned long vsize_t;
+#endif
 
 /* Distance, in bytes, that keeps two data out of one cache line. */
-#ifdef __aarch64__
+#if defined(__aarch64__) || defined(__mips__)
 #define COHERENCY_UNIT	128
 #else
 #define COHERENCY_UNIT	64

@@ -11,19 +11,10 @@
 
 #define __unused	__attribute__((unused))
 #define __used		__attribute__((used))
-#define __dead		__attribute__((noreturn))
-#define __packed	__attribute__((packed))
 #define __aligned(n)	__attribute__((aligned(n)))
 #define __section(name)	__attribute__((section(name)))
 #define __printflike(text, first) \
 	__attribute__((format(printf, text, first)))
-
-/* A variable which only assertions read is unused when they are off. */
-#ifdef DIAGNOSTIC
-#define __diagused
-#else
-#define __diagused	__unused
-#endif
 
 #define __predict_true(condition)	__builtin_expect(!!(condition), 1)
 #define __predict_false(condition)	__builtin_expect(!!(condition), 0)

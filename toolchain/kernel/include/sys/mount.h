@@ -38,7 +38,10 @@ struct mount {
 	int mnt_iflag;
 	int mnt_fs_bshift;
 	int mnt_dev_bshift;
-	void *mnt_specdataref;
+	struct {
+		void *container;
+		kmutex_t lock;
+	} mnt_specdataref;
 	kmutex_t *mnt_updating;
 	const struct wapbl_ops *mnt_wapbl_op;
 	struct wapbl *mnt_wapbl;

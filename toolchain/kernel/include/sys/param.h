@@ -17,8 +17,6 @@
 #include <sys/errno.h>
 #include <sys/types.h>
 
-#define MAXPATHLEN	1024
-#define KERNEL_NAME_MAX	255
 #define DEV_BSIZE	512
 
 #define MIN(a, b)	((a) < (b) ? (a) : (b))

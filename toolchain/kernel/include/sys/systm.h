@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * modbuild kernel interface: messages, assertions, strings, copying, and the
- * functions that say "no".
+ * function that says "no".
  */
 #ifndef MODBUILD_SYS_SYSTM_H
 #define MODBUILD_SYS_SYSTM_H
@@ -11,8 +11,6 @@
 /* Messages: aprint_normal() is silent when the system was booted quietly. */
 void aprint_normal(const char *, ...) __printflike(1, 2);
 void printf(const char *, ...) __printflike(1, 2);
-int snprintf(char *, size_t, const char *, ...) __printflike(3, 4);
-void panic(const char *, ...) __dead __printflike(1, 2);
 
 /* Assertions: checked when the module is built with DIAGNOSTIC. */
 void kern_assert(const char *, ...) __printflike(1, 2);
@@ -32,7 +30,6 @@ void *memchr(const void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
 size_t strlen(const char *);
 int strcmp(const char *, const char *);
-int strncmp(const char *, const char *, size_t);
 size_t strlcpy(char *restrict, const char *restrict, size_t);
 
 /* Between a caller's buffer and the kernel; advances the uio. */
@@ -41,8 +38,7 @@ int uiomove(void *, size_t, struct uio *);
 /* A string of the caller's: EFAULT, or ENAMETOOLONG when it does not fit. */
 int copyinstr(const void *, void *, size_t, size_t *);
 
-/* Operations that do nothing, or are not offered. */
-int nullop(void *);
+/* An operation that is not offered. */
 int eopnotsupp(void);
 
 #endif

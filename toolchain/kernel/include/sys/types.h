@@ -28,8 +28,6 @@ typedef __UINTPTR_TYPE__ uintptr_t;
 typedef __SIZE_TYPE__ size_t;
 typedef __PTRDIFF_TYPE__ ssize_t;
 
-typedef unsigned char u_char;
-typedef unsigned short u_short;
 typedef unsigned int u_int;
 typedef unsigned long u_long;
 typedef uint64_t u_quad_t;
@@ -37,7 +35,6 @@ typedef uint64_t u_quad_t;
 /* Users, files, devices. */
 typedef uint32_t uid_t;
 typedef uint32_t gid_t;
-typedef int32_t pid_t;
 typedef uint32_t mode_t;
 typedef uint32_t accmode_t;
 typedef uint32_t nlink_t;
@@ -45,7 +42,6 @@ typedef uint64_t ino_t;
 typedef uint64_t dev_t;
 typedef int32_t devmajor_t;
 typedef int32_t devminor_t;
-typedef int64_t daddr_t;
 typedef int64_t off_t;
 typedef int64_t time_t;
 

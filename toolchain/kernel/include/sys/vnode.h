@@ -16,11 +16,17 @@ enum vtype { VNON, VREG, VDIR, VBLK, VCHR, VLNK, VSOCK, VFIFO, VBAD };
 enum vtagtype { VT_NON };
 
 struct vnode {
-	/* The virtual memory object: four pointers and two counts. */
-	void *v_uobj_lock, *v_uobj_pgops;
-	int v_uobj_npages;
-	u_int v_uobj_refs;
-	void *v_uobj_pages, *v_uobj_ubc;
+	/* The virtual memory object. */
+	struct {
+		void *lock, *pgops;
+		int npages;
+		u_int refs;
+		struct {
+			void *root;
+			u_int height;
+		} pages;
+		void *ubc;
+	} v_uobj;
 	off_t v_size;
 	off_t v_writesize;
 
