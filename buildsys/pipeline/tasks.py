@@ -7,27 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from doit.control import TaskControl
-from doit.exceptions import BaseFail, TaskFailed
+from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed
+from doit.globals import Globals
 from doit.runner import MThreadRunner
 from doit.task import Stream, Task
 
 from buildsys.base.errors import BuildsysError, InterruptedRunError
+from buildsys.pipeline.executor import Executor
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
 from buildsys.pipeline.plan import Plan
 from buildsys.pipeline.step import Step
 from buildsys.pipeline.store import Store, Ticket
 
 _IDLE_SECONDS = 10.0
-
-
-class Executor(Protocol):
-    """What does a step; called from several threads at once."""
-
-    def execute(self, step: Step) -> tuple[tuple[str, ...], str]:
-        """Do it; give the files that it was seen to read, and what its program said."""
-
-    def stop(self) -> None:
-        """End what runs, and start nothing more."""
 
 
 class Progress(Protocol):
@@ -283,3 +275,19 @@ class _Reporter:
 
     def complete_run(self) -> None:
         """Hear that all is done."""
+
+
+def running_backend() -> object:
+    """Give the backend of the doit command that runs in this process (doit's own command line)."""
+    return Globals.dep_manager.backend
+
+
+def dodo_error(message: str) -> Exception:
+    """Give the exception that doit shows as one message, without a traceback."""
+    error: Exception = InvalidDodoFile(message)
+    return error
+
+
+def action_failure(message: str) -> object:
+    """Give what an action hands back to doit when it failed."""
+    return TaskFailed(message)
