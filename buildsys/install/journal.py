@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
-from buildsys.base.files import SharedFile, open_shared, remove_file, sync_directory, write_whole
+from buildsys.base.files import (
+    SharedFile,
+    is_temporary,
+    open_shared,
+    remove_file,
+    sync_directory,
+    write_whole,
+)
 
 _MAGIC = b"modbuild journal 1"
 
@@ -36,6 +43,7 @@ def rewrite_shared(path: Path, change: Callable[[bytes], bytes]) -> bool:
     """
     journal_path = path.with_name(f".{path.name}.modbuild-journal")
     with open_shared(path) as file:
+        _remove_half_journals(journal_path)
         found = file.read()
         journal = _load_journal(journal_path)
         content = found if journal is None else recover(journal, found)
@@ -78,6 +86,13 @@ def _overwrite(file: SharedFile, journal: Journal, journal_path: Path) -> None:
     remove_file(journal_path)
     sync_directory(journal_path.parent)
     file.truncate(len(journal.new))
+
+
+def _remove_half_journals(journal_path: Path) -> None:
+    """Remove journals that killed runs did not finish; whoever writes one holds our lock."""
+    for path in journal_path.parent.iterdir():
+        if is_temporary(path.name) and journal_path.name in path.name:
+            remove_file(path)
 
 
 def _count_common(one: bytes, other: bytes) -> int:

@@ -48,8 +48,9 @@ def install_kmod(
     receipt = Receipt(
         approved.name, place.destdir.absolute(), place.target, approved.digest, files=()
     )
+    parts = receipt.kmod.parent.parts  # refuses a name that is none, before anything is made
     make_directory(place.destdir)
-    with make_below(place.destdir, receipt.kmod.parent.parts) as directory:
+    with make_below(place.destdir, parts) as directory:
         remove_stale_temporaries(directory)
         has_old_plist = _look_for_old_files(directory, receipt, previous, plist is not None)
         files = tuple(_move_files(directory, approved, plist, place, receipt))
