@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import os
+import resource
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -343,3 +345,58 @@ def test_many_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
     assert torn == []
     (content,) = contents(hello_in(place_in(tmp_path))).values()
     assert content in variants
+
+
+def test_a_file_that_cannot_grow_so_far_is_one_clear_error(tmp_path: Path) -> None:
+    install(tmp_path, OLD)
+    approved = approve(tmp_path, NEW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(NEW) // 2, hard))
+    try:
+        with pytest.raises(BuildsysError, match=r"hello\.kmod: cannot write: File too large"):
+            install_kmod(approved, PLIST, place_in(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(hello_in(place_in(tmp_path))) == {"hello.kmod": OLD}
+
+
+@pytest.fixture
+def unprivileged_directory() -> Iterator[Path]:
+    """Give a directory, and be somebody whom permission bits stop, also when root runs this."""
+    user = os.geteuid() or 65534
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        for part in ("obj", "destdir"):
+            (path / part).mkdir()
+            if os.geteuid() == 0:
+                os.chown(path / part, user, user)
+        before = os.geteuid()
+        os.seteuid(user)
+        try:
+            yield path
+        finally:
+            (path / "destdir").chmod(0o755)
+            for directory, _, _ in os.walk(path / "destdir"):
+                Path(directory).chmod(0o755)
+            os.seteuid(before)
+
+
+def test_a_destdir_that_may_not_be_written_is_one_clear_error(
+    unprivileged_directory: Path,
+) -> None:
+    (unprivileged_directory / "destdir").chmod(0o555)
+    with pytest.raises(BuildsysError, match="destdir/stand: cannot make or open it: Permission"):
+        install(unprivileged_directory)
+    assert os.listdir(unprivileged_directory / "destdir") == []
+
+
+def test_a_module_directory_that_may_not_be_written_keeps_its_old_file(
+    unprivileged_directory: Path,
+) -> None:
+    install(unprivileged_directory, OLD)
+    directory = hello_in(place_in(unprivileged_directory))
+    directory.chmod(0o555)
+    with pytest.raises(BuildsysError, match=r"hello\.kmod: cannot write: Permission denied"):
+        install(unprivileged_directory)
+    assert contents(directory) == {"hello.kmod": OLD}
