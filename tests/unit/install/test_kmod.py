@@ -277,9 +277,8 @@ def test_at_whatever_point_it_ends_every_file_is_whole_and_the_next_run_complete
     tmp_path: Path, error: BaseException
 ) -> None:
     (tmp_path / "dry").mkdir()
-    total = count_steps(tmp_path)
-    assert total >= 10
     new_plist = b"<new/>"
+    assert (total := count_steps(tmp_path)) >= 10
     for step in range(total):
         base = tmp_path / str(step)
         base.mkdir()
@@ -317,10 +316,9 @@ def test_a_write_error_names_the_file_and_leaves_the_old_one(
 
 def test_many_at_once_leave_one_of_them_whole(tmp_path: Path) -> None:
     variants = [b"%d" % number * 50_000 for number in range(6)]
-    approved = []
-    for number, content in enumerate(variants):
+    for number in range(len(variants)):
         (tmp_path / str(number)).mkdir()
-        approved.append(approve(tmp_path / str(number), content))
+    approved = [approve(tmp_path / str(n), content) for n, content in enumerate(variants)]
     torn = []
     done = threading.Event()
 

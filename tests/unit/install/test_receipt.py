@@ -29,7 +29,7 @@ def receipt_of(name: str, has_plist: bool = False) -> Receipt:
     kmod = InstalledFile(DIRECTORY / name / f"{name}.kmod", 0o444, 7, DIGEST)
     plist = InstalledFile(DIRECTORY / name / f"{name}.plist", 0o444, 9, DIGEST)
     files = (plist, kmod) if has_plist else (kmod,)
-    return Receipt(name, Path("/work/destdir"), DIRECTORY, DIGEST, files)
+    return Receipt(name, Path("/build/destdir"), DIRECTORY, DIGEST, files)
 
 
 def test_a_receipt_is_read_as_it_was_written(tmp_path: Path) -> None:
