@@ -101,6 +101,12 @@ def test_every_fact_of_the_kernels_headers_holds_for_ours(machine: Path) -> None
     assert len(assertions) > 1000
 
 
+def test_every_machine_with_a_profile_has_facts() -> None:
+    profiles = {path.stem for path in (REPOSITORY / "toolchain" / "machine").glob("*.yaml")}
+    assert profiles
+    assert profiles - {path.stem for path in MACHINES} == set()
+
+
 def test_a_wrong_fact_is_noticed() -> None:
     facts = read_facts(ABI / "amd64-x86_64.json")
     wrong = Facts(facts.target, facts.flags, {"sizeof(struct vnode)": 1}, {"hz": "long"})
