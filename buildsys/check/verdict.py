@@ -30,7 +30,8 @@ class Finding:
     """One thing found in a kmod.
 
     rule is a stable identifier (undefined-symbol); errno is the kernel's number or 0; source is
-    the kernel file and function that decides (sys/kern/subr_kobj.c, kobj_checksyms), '' if none.
+    the kernel file and function that decides (sys/kern/subr_kobj.c, kobj_checksyms), '' if none;
+    kernel_message is what the kernel would print, '' if nothing.
     """
 
     rule: str
@@ -39,6 +40,7 @@ class Finding:
     message: str
     errno: int = 0
     source: str = ""
+    kernel_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ class ApprovedKmod:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement over the bytes of one kmod; digest is their SHA-256 (32 bytes)."""
+    """The judgement over the bytes of one kmod; digest is their SHA-256 (32 bytes).
+
+    inputs are the files that it rests on besides the kernel: the kmod itself, those of the modules
+    it pulls in, and their plists, in the order of their use.
+    """
 
     name: str
     path: Path
@@ -60,13 +66,21 @@ class Verdict:
     kernel: str  # what it was judged against, for people: 'amd64 10.99.12 (GENERIC)'
     outcome: Outcome
     findings: tuple[Finding, ...]
+    inputs: tuple[Path, ...] = ()
+
+    @property
+    def errno(self) -> int:
+        """Give the number that modload(8) would report, 0 when it would report none."""
+        return next((finding.errno for finding in self.findings if finding.errno), 0)
 
     @property
     def is_fit(self) -> bool:
-        """Tell whether nothing stands against installing."""
-        return self.outcome in (Outcome.LOADS, Outcome.UNKNOWN) and not any(
-            finding.severity is Severity.ERROR for finding in self.findings
-        )
+        """Tell whether nothing stands against installing.
+
+        A module that this kernel has built in already is refused by it, and yet fit: the finding
+        that says so is a warning, and any other refusal or panic comes with an error.
+        """
+        return not any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def approve(self) -> ApprovedKmod:
         """Give the right to install; raises when the module is unfit or its bytes changed."""

@@ -221,7 +221,9 @@ class ElfObject:
 
     def has_content(self, section: Section) -> bool:
         """Tell whether a section's bytes lie within the file."""
-        return section.kind == SHT_NOBITS or section.offset + section.size <= len(self.image)
+        if section.kind == SHT_NOBITS or section.size == 0:
+            return True
+        return section.offset + section.size <= len(self.image)
 
     def content(self, section: Section) -> memoryview:
         """Give a section's bytes; raises when they lie outside the file."""

@@ -35,11 +35,22 @@ from buildsys.elf.model import (
     show_name,
     string_at,
 )
+from buildsys.elf.relocnames import relocation_names as own_relocation_names
 
 MAGIC = b"\x7fELF"
 MAXIMUM_TABLE_BYTES = 64 << 20  # the largest symbol or relocation table that is read
 _MAXIMUM_SECTIONS = 65536
 _MAPPED_FROM_BYTES = 1 << 20  # below, one read is quicker than a mapping
+_RELOCATION_NAMES: dict[int, Mapping[str, Any]] = {
+    3: enums.ENUM_RELOC_TYPE_i386,
+    6: enums.ENUM_RELOC_TYPE_i386,
+    8: enums.ENUM_RELOC_TYPE_MIPS,
+    20: enums.ENUM_RELOC_TYPE_PPC,
+    21: enums.ENUM_RELOC_TYPE_PPC64,
+    40: enums.ENUM_RELOC_TYPE_ARM,
+    62: enums.ENUM_RELOC_TYPE_x64,
+    183: enums.ENUM_RELOC_TYPE_AARCH64,
+}
 _WIDTHS = {1: 32, 2: 64}
 _IS_LITTLE = {1: True, 2: False}
 
@@ -228,6 +239,15 @@ def read_relocations(elf: ElfObject, section: Section) -> RelocationTable:
         types, symbols,
         _array("q", content, is_little)[2::3] if is_rela else array("q"),
     )  # fmt: skip
+
+
+@functools.cache
+def relocation_names(machine: int) -> Mapping[int, str]:
+    """Give number and name of a machine's relocation types, as readelf(1) spells them."""
+    known = _RELOCATION_NAMES.get(machine)
+    if known is None:
+        return own_relocation_names(machine)
+    return {number: name for name, number in known.items() if isinstance(number, int)}
 
 
 def _mips_types(

@@ -5,7 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.errors import BuildsysError
 from buildsys.base.files import write_whole
 from buildsys.elf.modinfo import CLASS_NAMES
 from buildsys.elf.reader import MAGIC, parse_elf, read_image

@@ -1,0 +1,201 @@
+"""What stands against a module beyond the kernel's own judgement: broken promises and dangers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from buildsys.base.errors import BuildsysError
+from buildsys.check.kmodfile import Linkable
+from buildsys.check.kobj import KernelObject
+from buildsys.check.loader import LoadedModule, LoaderState
+from buildsys.check.rulebook import finding
+from buildsys.check.verdict import Finding
+from buildsys.elf.model import SHN_ABS, SHN_COMMON, SHN_UNDEF, STB_WEAK, show_name
+from buildsys.elf.modinfo import ModInfo
+from buildsys.elf.notes import ident_version, read_notes
+from buildsys.kernel.model import split_required
+from buildsys.kernel.version import KernelVersion
+
+_STT_GNU_IFUNC = 10
+_CONSTRUCTORS = (".init_array", ".ctors", ".preinit_array", ".fini_array", ".dtors")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the module's descriptor promises; None leaves a thing open.
+
+    name is also the name under which the module will be installed; module_class is a word (vfs).
+    """
+
+    name: str
+    module_class: str | None = None
+    version: KernelVersion | None = None
+    requires: tuple[str, ...] | None = None
+
+
+def check_promises(
+    file: Linkable, modinfo: ModInfo, expected: Expected | None, name: str
+) -> Iterator[Finding]:
+    """*-expected, name-file: modinfo says what descriptor and file name say."""
+    path, actual = file.path, show_name(modinfo.name or "")
+    if modinfo.name != name:
+        rule_id = "name-file" if expected is None else "name-expected"
+        yield finding(rule_id, path, f"the module's name is {actual}, expected {show_name(name)}")
+    if expected is None:
+        return
+    wanted_class = expected.module_class
+    if wanted_class is not None and modinfo.class_name != wanted_class:
+        yield finding(
+            "class-expected", path, f"the class is {modinfo.class_name}, expected {wanted_class}"
+        )
+    requires = split_required(modinfo.required or "")
+    if expected.requires is not None and requires != expected.requires:
+        yield finding(
+            "requires-expected",
+            path,
+            f"requires {_join(requires)} in MODULE(), expected {_join(expected.requires)}",
+        )
+    if expected.version is not None and modinfo.version != expected.version.number:
+        yield finding(
+            "version-expected",
+            path,
+            f"its version is {modinfo.version}, built was for {expected.version.number}",
+        )
+
+
+def check_ident(file: Linkable, modinfo: ModInfo) -> Iterator[Finding]:
+    """ident-mismatch, note-damaged: the version note, where there is one, agrees with modinfo."""
+    try:
+        version = ident_version(file.kobj.elf, read_notes(file.kobj.elf))
+    except BuildsysError as error:
+        yield finding("note-damaged", file.path, f"a note cannot be read: {error}")
+        return
+    if version is not None and version != modinfo.version:
+        yield finding(
+            "ident-mismatch",
+            file.path,
+            f".note.netbsd.ident says {version}, MODULE() says {modinfo.version}: the objects were "
+            "built for different versions",
+        )
+
+
+def check_dangers(module: LoadedModule, file: Linkable, state: LoaderState) -> Iterator[Finding]:
+    """All warnings on a module that loads."""
+    yield from _check_symbols(file)
+    yield from _check_sections(file.kobj)
+    yield from _check_skipped(file)
+    yield from _check_values(file.kobj, state)
+    yield from _check_requirements(module, file.kobj, state)
+
+
+def _check_symbols(file: Linkable) -> Iterator[Finding]:
+    kobj, symbols = file.kobj, file.kobj.symbols
+    used = {symbol for relocations in file.relocations for _, symbol in relocations.pairs}
+    weak = [
+        symbols.name(i)
+        for i, info in enumerate(symbols.infos)
+        if info >> 4 == STB_WEAK and symbols.sections[i] == SHN_UNDEF and i not in used
+    ]
+    if weak:
+        yield finding("weak-unused", kobj.path, f"{_shorten(weak)}: undefined, weak and not used")
+    sections = kobj.elf.sections
+    for symbol in sorted(used):
+        if not 0 < symbol < len(symbols):
+            continue
+        section = symbols.sections[symbol]
+        name = show_name(symbols.name(symbol))
+        if section == SHN_COMMON:
+            yield finding(
+                "symbol-common",
+                kobj.path,
+                f"{name} is a common symbol, which the kernel gives no memory: compile with "
+                "-fno-common or link with -d",
+            )
+        elif SHN_UNDEF < section < len(sections) and not sections[section].is_loaded:
+            yield finding(
+                "symbol-not-loaded",
+                kobj.path,
+                f"{name or symbol} stands in {show_name(sections[section].name)}, which is not "
+                "loaded: its address is wrong",
+            )
+        if symbols.kind(symbol) == _STT_GNU_IFUNC:
+            yield finding(
+                "indirect-function", kobj.path, f"{name}: its resolver is called in its place"
+            )
+
+
+def _check_sections(kobj: KernelObject) -> Iterator[Finding]:
+    debugging = 0
+    for section in kobj.elf.sections:
+        if section.name.startswith(_CONSTRUCTORS) and section.size:
+            yield finding(
+                "constructor", kobj.path, f"{show_name(section.name)}: the kernel never runs it"
+            )
+        if section.is_loaded and section.name.startswith(".debug"):
+            debugging += section.size
+    if debugging:
+        yield finding(
+            "debugging",
+            kobj.path,
+            f"{debugging} bytes of debugging are loaded into the kernel's memory: strip -g",
+        )
+
+
+def _check_skipped(file: Linkable) -> Iterator[Finding]:
+    count = len(file.kobj.symbols)
+    if any(symbol >= count for table in file.relocations for _, symbol in table.pairs):
+        yield finding(
+            "relocation-skipped",
+            file.path,
+            "a relocation names a symbol beyond the table; the kernel leaves it out",
+        )
+
+
+def _check_values(kobj: KernelObject, state: LoaderState) -> Iterator[Finding]:
+    for name, entry in kobj.defined.items():
+        found = state.find(name) if kobj.symbols.sections[entry] == SHN_ABS else None
+        if found is not None and not found.provider and found.value is None and found.is_absolute:
+            yield finding(
+                "value-unknown",
+                kobj.path,
+                f"{show_name(name)} is an absolute symbol here and in the kernel; the module loads "
+                "if the values are equal, and the kernel's is not known",
+            )
+
+
+def _check_requirements(
+    module: LoadedModule, kobj: KernelObject, state: LoaderState
+) -> Iterator[Finding]:
+    needed = frozenset(kobj.undefined)
+    for required in module.required:
+        if required.file is not None and needed.isdisjoint(required.file.kobj.defined):
+            yield finding(
+                "requirement-unused",
+                kobj.path,
+                f"requires {show_name(required.name)} and uses none of its symbols",
+            )
+    kept = {other.name for other in _closure(module)}
+    for name in kobj.undefined:
+        found = state.find(name)
+        if found is not None and found.provider and found.provider not in kept:
+            yield finding(
+                "provider-not-required",
+                kobj.path,
+                f"{show_name(name)} comes from module {show_name(found.provider)}, which is not "
+                "required: nothing keeps it loaded",
+            )
+
+
+def _closure(module: LoadedModule) -> Iterator[LoadedModule]:
+    yield module
+    for required in module.required:
+        yield from _closure(required)
+
+
+def _join(names: tuple[str, ...]) -> str:
+    return ", ".join(map(show_name, names)) or "nothing"
+
+
+def _shorten(names: list[str]) -> str:
+    shown = ", ".join(show_name(name) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -1,0 +1,103 @@
+"""The verdict over a kmod: would this kernel load it, and is it what it should be."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from buildsys.check.beyond import Expected, check_dangers, check_ident, check_promises
+from buildsys.check.judge import read_description
+from buildsys.check.kmodfile import KmodCache, Linkable
+from buildsys.check.kobj import Halt
+from buildsys.check.loader import FindFile, LoaderState, LoadResult
+from buildsys.check.rulebook import finding
+from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
+from buildsys.kernel.model import Kernel
+
+_KMOD = ".kmod"
+
+
+def check_kmod(
+    path: Path,
+    kernel: Kernel,
+    required: Mapping[str, Path],
+    expected: Expected | None = None,
+    cache: KmodCache | None = None,
+) -> Verdict:
+    """Judge one kmod as a freshly booted kernel would; raises only when it cannot be read.
+
+    required maps names to kmod files: what the kernel would find in its modules directory. The
+    plist beside a kmod (NAME.plist for NAME.kmod) belongs to it. Where kernel.symbols is None,
+    what could not be checked is a note, and the outcome UNKNOWN.
+    """
+    cache = KmodCache(kernel) if cache is None else cache
+    name = expected.name if expected is not None else path.name.removesuffix(_KMOD)
+    file = cache.read(path)
+    state = LoaderState(kernel, _directory(kernel, {**required, name: path}), cache)
+    findings: list[Finding] = []
+    ignored: frozenset[str] = frozenset()
+    is_builtin = kernel.find_builtin(name) is not None
+    if is_builtin:
+        findings.append(_builtin_finding(path, name))
+        state.forget_builtin(name)
+        if isinstance(file.result, Linkable):
+            ignored = frozenset(file.result.kobj.defined)
+    result = state.load(name, ignored=ignored)
+    findings += result.findings
+    if isinstance(file.result, Linkable):
+        findings += _findings_beyond(file.result, result, state, expected, name)
+    outcome = result.outcome
+    if outcome is Outcome.LOADS and any(f.severity is Severity.NOTE for f in findings):
+        outcome = Outcome.UNKNOWN
+    if is_builtin and outcome in (Outcome.LOADS, Outcome.UNKNOWN):
+        outcome = Outcome.REFUSED
+    inputs = result.inputs or (path,)
+    return Verdict(name, path, file.digest, kernel.label, outcome, tuple(findings), inputs)
+
+
+def check_set(paths: Sequence[Path], kernel: Kernel) -> tuple[Verdict, ...]:
+    """Judge kmods that will be installed together, each with the others as its requirements.
+
+    A module of the set is known by its file's name; of two files with one name the first counts.
+    """
+    cache = KmodCache(kernel)
+    required: dict[str, Path] = {}
+    for path in paths:
+        required.setdefault(path.name.removesuffix(_KMOD), path)
+    return tuple(check_kmod(path, kernel, required, None, cache) for path in paths)
+
+
+def _directory(kernel: Kernel, kmods: Mapping[str, Path]) -> FindFile:
+    """Lay the kmods out as the kernel looks for them: NAME/NAME.kmod, and NAME.plist beside."""
+    directory = kernel.modules_directory + "/"
+
+    def find(target: str) -> Path | None:
+        name, _, leaf = target.removeprefix(directory).partition("/")
+        path = kmods.get(name)
+        if path is None or not target.startswith(directory):
+            return None
+        if leaf == f"{name}{_KMOD}":
+            return path
+        plist = path.with_name(path.name.removesuffix(_KMOD) + ".plist")
+        return plist if leaf == f"{name}.plist" and plist.exists() else None
+
+    return find
+
+
+def _builtin_finding(path: Path, name: str) -> Finding:
+    return finding(
+        "built-in",
+        path,
+        f"this kernel has {name} built in, and refuses to load another; judged as if it had not",
+    )
+
+
+def _findings_beyond(
+    file: Linkable, result: LoadResult, state: LoaderState, expected: Expected | None, name: str
+) -> list[Finding]:
+    findings: list[Finding] = []
+    modinfo = read_description(file)
+    if not isinstance(modinfo, Halt):
+        findings += check_promises(file, modinfo, expected, name)
+        findings += check_ident(file, modinfo)
+    if result.module is not None:
+        findings += check_dangers(result.module, file, state)
+    return findings

@@ -1,0 +1,120 @@
+"""What the kernel decides from a module's description: sys/kern/kern_module.c."""
+
+from pathlib import Path
+
+from buildsys.check.kmodfile import Linkable
+from buildsys.check.kobj import Halt, halt
+from buildsys.elf.memory import Memory, Pointer
+from buildsys.elf.model import Section, show_name
+from buildsys.elf.modinfo import CLASS_MAXIMUM, LINK_SET, ModInfo, modinfo_at, show_class
+from buildsys.kernel.model import Kernel
+from buildsys.kernel.version import KernelVersion
+
+_NAME_BYTES = 32  # sys/sys/module.h, MAXMODNAME, the ending NUL counted
+_CALLED_LINK_SETS = ("link_set_sysctl_funcs", "link_set_evcnts")
+
+
+def read_description(file: Linkable) -> ModInfo | Halt:
+    """Read modinfo as it is before global relocations: module_fetch_info()."""
+    path, unit = file.path, file.kobj.elf.layout.pointer_bytes
+    section = file.find_section(LINK_SET)
+    if section is None:
+        return halt("modinfo-missing", path, f"there is no section {LINK_SET}: no MODULE() in its "
+                    "sources", f"`{LINK_SET}' section not present, error 2")  # fmt: skip
+    if section.size != unit:
+        count = section.size // unit
+        detail = (
+            f"{count} different MODULE declarations?"
+            if section.size > unit and section.size % unit == 0
+            else f"got {section.size}, wanted {unit}"
+        )
+        return halt("modinfo-size", path, f"{LINK_SET} has {section.size} bytes, the kernel wants "
+                    f"{unit}: one MODULE() in a module",
+                    f"`{LINK_SET}' section wrong size ({detail})")  # fmt: skip
+    memory = file.memory(is_before_affix=True)
+    pointer = memory.pointer(section.index, 0)
+    modinfo = (
+        None if pointer is None or not _is_set(memory, pointer) else modinfo_at(memory, pointer)
+    )
+    if modinfo is None:
+        return halt("modinfo-pointer", path, f"{LINK_SET} points to no modinfo_t when the kernel "
+                    "reads it: the structure must be static, as MODULE() makes it")  # fmt: skip
+    if modinfo.name is None or not _is_set(memory, modinfo.name_pointer):
+        return halt("modinfo-name", path, "mi_name points to no string when the kernel reads it: "
+                    "it must not be a global symbol")  # fmt: skip
+    return modinfo
+
+
+def judge_description(
+    file: Linkable, modinfo: ModInfo, kernel: Kernel, is_forced: bool, module_class: int
+) -> Halt | None:
+    """Judge name, class and version; module_class is the class asked for, 0 for any."""
+    path, name = file.path, show_name(modinfo.name or "")
+    if len((modinfo.name or "").encode()) >= _NAME_BYTES:
+        return halt("name-length", path, f"the name {name} is longer than {_NAME_BYTES - 1} bytes",
+                    f"module name `{name}' longer than {_NAME_BYTES}")  # fmt: skip
+    if not 0 < modinfo.module_class < CLASS_MAXIMUM:
+        number = _signed(modinfo.module_class)
+        return halt("class-invalid", path, f"class {show_class(modinfo.module_class)}",
+                    f"module `{name}' has invalid class {number}")  # fmt: skip
+    version = _signed(modinfo.version)
+    if not kernel.version.accepts(version) and not is_forced:
+        return halt("version-mismatch", path,
+                    f"built for NetBSD {_show_version(version)}, the kernel is {kernel.version}: "
+                    f"build it for {kernel.version}",
+                    f"module `{name}' built for `{version}', system `{kernel.version.number}'"
+                    )  # fmt: skip
+    if module_class not in (0, modinfo.module_class):
+        return halt("class-other", path,
+                    f"class {show_class(modinfo.module_class)}, asked for was "
+                    f"{show_class(module_class)}",
+                    f"incompatible module class {modinfo.module_class} for `{name}' (wanted "
+                    f"{module_class})")  # fmt: skip
+    return None
+
+
+def judge_requirement_name(path: Path, required: str, name: str) -> Halt | None:
+    """Judge one name out of mi_required before it is looked for."""
+    shown = show_name(required)
+    if len(required.encode()) + 1 >= _NAME_BYTES:
+        return halt("required-name-length", path,
+                    f"the required name {shown} is longer than {_NAME_BYTES - 2} bytes",
+                    f"required module name `{shown}' longer than {_NAME_BYTES}")  # fmt: skip
+    if required == name:
+        return halt("requirement-cycle", path, f"{shown} requires itself",
+                    f"self-dependency detected for `{shown}'")  # fmt: skip
+    return None
+
+
+def judge_commands(file: Linkable) -> Halt | None:
+    """Judge what is called once all relocations are done: link sets, then the command function."""
+    memory = file.memory(is_before_affix=False)
+    unit = file.kobj.elf.layout.pointer_bytes
+    for name in _CALLED_LINK_SETS:
+        section = file.find_section(name)
+        if section is not None and _has_null(memory, section, unit):
+            return halt("link-set-null", file.path, f"{name} has a null pointer, which the kernel "
+                        "follows")  # fmt: skip
+    section = file.find_section(LINK_SET)
+    pointer = None if section is None else memory.pointer(section.index, 0)
+    modinfo = None if pointer is None else modinfo_at(memory, pointer)
+    if modinfo is not None and modinfo.modcmd.is_null:
+        return halt("modcmd-null", file.path, "mi_modcmd is a null pointer, which the kernel calls")
+    return None
+
+
+def _has_null(memory: Memory, section: Section, unit: int) -> bool:
+    pointers = (memory.pointer(section.index, at) for at in range(0, section.size - unit + 1, unit))
+    return any(pointer is not None and pointer.is_null for pointer in pointers)
+
+
+def _is_set(memory: Memory, pointer: Pointer) -> bool:
+    return pointer.section is not None and memory.elf.sections[pointer.section].is_loaded
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 32) if number & 1 << 31 else number
+
+
+def _show_version(number: int) -> str:
+    return f"{KernelVersion(number)} ({number})" if number > 0 else str(number)

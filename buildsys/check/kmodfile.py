@@ -1,0 +1,125 @@
+"""The kmods of a run, each read and taken apart once."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError
+from buildsys.check.kobj import (
+    MAXIMUM_KMOD_BYTES,
+    Halt,
+    KernelObject,
+    RelocationSet,
+    halt,
+    parse_object,
+    read_relocation_sets,
+)
+from buildsys.check.segments import judge_segments
+from buildsys.elf.memory import Memory
+from buildsys.elf.model import Layout, Section
+from buildsys.elf.reader import read_image
+from buildsys.kernel.model import Kernel
+from buildsys.kernel.port import PORTS, Port, find_ports, is_little_arch
+
+
+@dataclass(frozen=True, slots=True)
+class Linkable:
+    """An object that the kernel has placed in memory, with its relocations."""
+
+    kobj: KernelObject
+    relocations: tuple[RelocationSet, ...]
+
+    @property
+    def path(self) -> Path:
+        """Name the file."""
+        return self.kobj.path
+
+    def memory(self, is_before_affix: bool) -> Memory:
+        """Give its content before or after the relocations against globals."""
+        tables = tuple(relocations.table for relocations in self.relocations)
+        return Memory(self.kobj.elf, self.kobj.symbols, tables, is_before_affix)
+
+    def find_section(self, name: str) -> Section | None:
+        """Find a loaded section: sys/kern/subr_kobj.c, kobj_find_section()."""
+        return next((s for s in self.kobj.elf.sections if s.is_loaded and s.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class KmodFile:
+    """What can be said of a kmod by itself; a Halt is where the kernel stops before any symbol."""
+
+    path: Path
+    digest: bytes
+    result: Linkable | Halt
+
+
+class KmodCache:
+    """Reads kmods for one kernel; a path is read once."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._files: dict[Path, KmodFile] = {}
+
+    def read(self, path: Path) -> KmodFile:
+        """Read a kmod; raises only when the file itself cannot be read."""
+        file = self._files.get(path)
+        if file is None:
+            file = self._files[path] = _read_kmod(path, self._kernel)
+        return file
+
+
+def choose_port(kernel: Kernel, image: memoryview) -> tuple[Port, Layout] | None:
+    """Find which family's linker judges the file, and the layout it reads it in.
+
+    Where the machine leaves several, the file decides; None when the machine is not known.
+    """
+    ports = find_ports(kernel.machine, kernel.machine_arch)
+    if not ports:
+        return None
+    claimed = None
+    if len(image) > 20 and image[4] in (1, 2) and image[5] in (1, 2):
+        claimed = Layout(32 * image[4], image[5] == 1)
+    port = _closest(ports, image, claimed)
+    is_little = port.is_little
+    if is_little is None:
+        is_little = is_little_arch(kernel.machine_arch)
+    if is_little is None:
+        is_little = claimed.is_little if claimed is not None else True
+    return port, Layout(port.width_bits, is_little)
+
+
+def _closest(ports: tuple[Port, ...], image: memoryview, claimed: Layout | None) -> Port:
+    if claimed is None:
+        return ports[0]
+    machine = int.from_bytes(image[18:20], claimed.order)
+    for port in ports:
+        if machine in port.elf_machines and port.fits(claimed):
+            return port
+    return ports[0]
+
+
+def _read_kmod(path: Path, kernel: Kernel) -> KmodFile:
+    if path.is_dir():
+        message = "this is a directory"
+        return KmodFile(path, bytes(32), halt("not-elf", path, message, "not an ELF object"))
+    image = read_image(path)
+    digest = hashlib.sha256(image).digest()
+    if len(image) > MAXIMUM_KMOD_BYTES:
+        raise BuildsysError(
+            f"expected a module of at most {MAXIMUM_KMOD_BYTES >> 20} MiB, the file has "
+            f"{len(image)} bytes",
+            path,
+        )
+    chosen = choose_port(kernel, image)
+    if chosen is None:
+        raise BuildsysError(
+            f"{kernel.machine}: expected a NetBSD machine whose kernels load modules: "
+            f"{', '.join(sorted({port.name for port in PORTS}))} or one of their families"
+        )
+    result = parse_object(image, path, *chosen)
+    if isinstance(result, Halt):
+        return KmodFile(path, digest, result)
+    stop = judge_segments(result, kernel.has_diagnostic)
+    if stop is not None:
+        return KmodFile(path, digest, stop)
+    return KmodFile(path, digest, Linkable(result, read_relocation_sets(result)))

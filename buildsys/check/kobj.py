@@ -1,0 +1,253 @@
+"""An object file as the in-kernel linker takes it in: sys/kern/subr_kobj.c, kobj_load().
+
+The file is read in the kernel's own layout, whatever its e_ident claims, and reading stops where
+the kernel stops. Nothing here knows of other modules.
+"""
+
+from array import array
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from buildsys.check.rulebook import find_rule, finding
+from buildsys.check.verdict import Finding, Outcome
+from buildsys.elf.model import (
+    EM_MIPS,
+    ET_REL,
+    SHN_UNDEF,
+    SHT_PROGBITS,
+    SHT_REL,
+    SHT_RELA,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+    STB_GLOBAL,
+    ElfHeader,
+    ElfObject,
+    Layout,
+    RelocationTable,
+    Section,
+    SymbolTable,
+    show_name,
+)
+from buildsys.elf.reader import (
+    MAGIC,
+    parse_header,
+    parse_sections,
+    read_relocations,
+    read_symbols,
+    section_header_bytes,
+)
+from buildsys.kernel.port import Port
+
+MAXIMUM_KMOD_BYTES = 64 << 20
+_MAXIMUM_SECTIONS = 32768  # sys/sys/exec_elf.h, ELF_MAXSHNUM
+_OVERLAP_FACTOR = 4  # tables claiming more than so many times the file must overlap
+_EV_CURRENT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Where the kernel stops with a module; errno is 0 unless it refuses."""
+
+    outcome: Outcome
+    errno: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelObject:
+    """A file that passed the first half of kobj_load(), with its tables read.
+
+    globals are the entries with STB_GLOBAL and a name; relocation_sections those that the kernel
+    looks at, the ones without addend first.
+    """
+
+    path: Path
+    port: Port
+    elf: ElfObject
+    symbols: SymbolTable
+    globals: tuple[tuple[int, str], ...]
+    relocation_sections: tuple[Section, ...]
+
+    @property
+    def defined(self) -> dict[str, int]:
+        """Give the global symbols that the file defines, name to entry."""
+        sections = self.symbols.sections
+        return {name: entry for entry, name in self.globals if sections[entry] != SHN_UNDEF}
+
+    @property
+    def undefined(self) -> dict[str, int]:
+        """Give the global symbols that the file needs, name to entry."""
+        sections = self.symbols.sections
+        return {name: entry for entry, name in self.globals if sections[entry] == SHN_UNDEF}
+
+
+@dataclass(frozen=True, slots=True)
+class RelocationSet:
+    """One relocation table as the kernel reads it, and the distinct (type, symbol) in it."""
+
+    table: RelocationTable
+    pairs: frozenset[tuple[int, int]]
+
+
+def halt(
+    rule_id: str, path: Path, message: str, kernel_message: str = "", errno: int | None = None
+) -> Halt:
+    """Stop at one broken rule."""
+    return halt_at((finding(rule_id, path, message, kernel_message, errno),))
+
+
+def halt_at(findings: tuple[Finding, ...]) -> Halt:
+    """Stop at findings of which the first decides."""
+    outcome = find_rule(findings[0].rule).outcome
+    return Halt(outcome, findings[0].errno, findings)
+
+
+def parse_object(image: memoryview, path: Path, port: Port, layout: Layout) -> KernelObject | Halt:
+    """Take a file in as far as its headers, symbol table and names go."""
+    header = parse_header(image, layout)
+    if header is None:
+        return halt("read-failed", path, f"the file of {len(image)} bytes ends within its ELF "
+                    "header; it is cut short", "read failed 22")  # fmt: skip
+    stop = _judge_header(image, path, port, layout, header)
+    if stop is not None:
+        return stop
+    sections = parse_sections(image, layout, header)
+    if sections is None:
+        return halt("read-failed", path, "the section headers lie beyond the end of the file; "
+                    "it is cut short", "read failed 22")  # fmt: skip
+    elf = ElfObject(path, layout, header, sections, image)
+    return _judge_tables(elf) or _read_object(elf, port)
+
+
+def _judge_header(
+    image: memoryview, path: Path, port: Port, layout: Layout, header: ElfHeader
+) -> Halt | None:
+    if bytes(image[:4]) != MAGIC:
+        return halt("not-elf", path, "this is not an ELF file", "not an ELF object")
+    if header.ident_version != _EV_CURRENT or header.version != _EV_CURRENT:
+        return halt("elf-version", path,
+                    f"ELF version {header.ident_version}, {header.version} as a {port.name} kernel "
+                    f"reads it{_other_layout(header, layout)}",
+                    f"unsupported file version {header.ident_version}")  # fmt: skip
+    if header.file_type != ET_REL:
+        return halt("elf-type", path, f"the file's type is {header.file_type}, not 1 (ET_REL): "
+                    "link with 'ld -r'",
+                    f"unsupported file type {header.file_type}")  # fmt: skip
+    if header.machine not in port.elf_machines:
+        return halt("elf-machine", path,
+                    f"built for ELF machine {header.machine}; a {port.name} kernel takes "
+                    f"{' or '.join(map(str, port.elf_machines))}",
+                    f"unsupported machine {header.machine}")  # fmt: skip
+    size = section_header_bytes(layout)
+    if (
+        header.section_count == 0
+        or header.section_count > _MAXIMUM_SECTIONS
+        or header.section_offset == 0
+        or header.section_entry_bytes != size
+    ):
+        return halt("section-headers", path,
+                    f"{header.section_count} section headers of {header.section_entry_bytes} bytes "
+                    f"at {header.section_offset}; the kernel expects 1 to {_MAXIMUM_SECTIONS} of "
+                    f"{size}{_other_layout(header, layout)}", "bad sizes")  # fmt: skip
+    return None
+
+
+def _other_layout(header: ElfHeader, layout: Layout) -> str:
+    width = {1: 32, 2: 64}.get(header.ident_class)
+    order = {1: "little", 2: "big"}.get(header.ident_data)
+    if width == layout.width_bits and order == layout.order:
+        return ""
+    return f"; the file says {width or '?'}-bit {order or '?'}-endian, the kernel is {layout}"
+
+
+def _judge_tables(elf: ElfObject) -> Halt | None:
+    sections, path = elf.sections, elf.path
+    tables = [s for s in sections if s.kind in (SHT_REL, SHT_RELA)]
+    for section in tables:
+        if section.info >= len(sections):
+            return halt("relocation-target", path,
+                        f"section {section.index} ({show_name(section.name)}) relocates section "
+                        f"{section.info}, there are {len(sections)}")  # fmt: skip
+    if not any(section.is_loaded for section in sections):
+        return halt("no-content", path, "no section has content to load", "file has no contents")
+    symtabs = [s for s in sections if s.kind == SHT_SYMTAB]
+    if len(symtabs) != 1:
+        return halt("symbol-table", path,
+                    f"the file has {len(symtabs)} symbol tables, the kernel needs one"
+                    + ("" if symtabs else " (it was stripped: use strip -g)"),
+                    "file has no valid symbol table")  # fmt: skip
+    link = symtabs[0].link
+    if not 0 < link < len(sections) or sections[link].kind != SHT_STRTAB:
+        return halt("symbol-strings", path, f"the symbol table takes its names from section {link}",
+                    "file has invalid symbol strings")  # fmt: skip
+    claimed = sum(section.size for section in tables) + symtabs[0].size + sections[link].size
+    if all(map(elf.has_content, tables)) and claimed > _OVERLAP_FACTOR * len(elf.image):
+        return halt("section-overlap", path,
+                    f"its tables claim {claimed} bytes, the file has {len(elf.image)}")  # fmt: skip
+    return _judge_symbol_section(elf, symtabs[0], sections[link])
+
+
+def _judge_symbol_section(elf: ElfObject, symtab: Section, strings: Section) -> Halt | None:
+    path = elf.path
+    if symtab.size < (24 if elf.layout.width_bits == 64 else 16):
+        return halt("symbol-table-empty", path, "the symbol table is empty", "no symbol table")
+    if not elf.has_content(symtab):
+        return halt("read-failed", path, "the symbol table lies beyond the end of the file",
+                    "read failed 22")  # fmt: skip
+    if strings.size == 0:
+        return halt("symbol-strings", path, "the symbol table's strings are empty",
+                    "no symbol strings")  # fmt: skip
+    if not elf.has_content(strings):
+        return halt("read-failed", path, "the symbol names lie beyond the end of the file",
+                    "read failed 22")  # fmt: skip
+    index = elf.header.name_section
+    if index >= len(elf.sections):
+        return halt("section-names", path, f"e_shstrndx is {index}, there are "
+                    f"{len(elf.sections)} sections", "bad shstrndx")  # fmt: skip
+    names = elf.sections[index]
+    if index and names.kind == SHT_STRTAB and names.size and not elf.has_content(names):
+        return halt("read-failed", path, "the section names lie beyond the end of the file",
+                    "read failed 22")  # fmt: skip
+    return None
+
+
+def _read_object(elf: ElfObject, port: Port) -> KernelObject | Halt:
+    symtab = next(s for s in elf.sections if s.kind == SHT_SYMTAB)
+    # the kernel knows nothing of SHT_SYMTAB_SHNDX
+    symbols = replace(read_symbols(elf, symtab), extended=())
+    offsets, limit = symbols.name_offsets, len(symbols.strings)
+    entries = [i for i, info in enumerate(symbols.infos) if info >> 4 == STB_GLOBAL and offsets[i]]
+    for entry in entries:
+        if offsets[entry] >= limit:
+            return halt("symbol-name", elf.path,
+                        f"the name of symbol {entry} is at {offsets[entry]}, beyond the strings "
+                        f"({limit} bytes); the kernel would read foreign memory")  # fmt: skip
+    name = symbols.name
+    return KernelObject(
+        elf.path, port, elf, symbols,
+        tuple([(entry, name(entry)) for entry in entries]),
+        tuple(s for kind in (SHT_REL, SHT_RELA) for s in elf.sections
+              if s.kind == kind and elf.sections[s.info].kind == SHT_PROGBITS),
+    )  # fmt: skip
+
+
+def read_relocation_sets(kobj: KernelObject) -> tuple[RelocationSet, ...]:
+    """Read the relocations that the kernel looks at; their sections lie within the file."""
+    sets = []
+    for section in kobj.relocation_sections:
+        table = _as_kernel_reads(kobj, read_relocations(kobj.elf, section))
+        sets.append(RelocationSet(table, frozenset(zip(table.types, table.symbols, strict=True))))
+    return tuple(sets)
+
+
+def _as_kernel_reads(kobj: KernelObject, table: RelocationTable) -> RelocationTable:
+    """Undo what 64-bit little-endian MIPS does to r_info: the kernel does not know of it.
+
+    sys/sys/exec_elf.h, ELF64_R_SYM and ELF64_R_TYPE are the plain ones on every port.
+    """
+    layout = kobj.elf.layout
+    if kobj.elf.header.machine != EM_MIPS or layout.width_bits != 64 or not layout.is_little:
+        return table
+    symbols = array("I", table.types)
+    symbols.byteswap()
+    return replace(table, types=table.symbols, symbols=symbols)

@@ -1,0 +1,265 @@
+"""Linking as the kernel does it: duplicate and undefined globals, then relocations in two passes.
+
+sys/kern/subr_kobj.c, kobj_checksyms(), kobj_relocate(), kobj_sym_lookup(), and each port's
+kobj_reloc(). What names exist elsewhere is asked of a Scope.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from buildsys.check.kobj import Halt, KernelObject, RelocationSet, halt, halt_at
+from buildsys.check.relocations import (
+    RELOCATION_RULES,
+    RelHandling,
+    RelocationRules,
+    effective_type,
+)
+from buildsys.check.rulebook import finding
+from buildsys.check.verdict import Finding
+from buildsys.elf.describe import show_relocation
+from buildsys.elf.model import (
+    SHN_UNDEF,
+    STB_GLOBAL,
+    STB_LOCAL,
+    STB_WEAK,
+    Section,
+    show_name,
+)
+
+# sys/kern/subr_kobj.c, kobj_checksyms(): these may be defined twice
+_TOLERATED = frozenset({
+    "_bss_start", "__bss_start", "_bss_end__", "__bss_end__", "_edata", "_end", "__end", "__end__",
+})  # fmt: skip
+_TOLERATED_PREFIXES = ("__start_link_set_", "__stop_link_set_")
+_RISCV_PAIRED = frozenset({23, 24, 25, 26})  # PCREL_HI20, PCREL_LO12_I/S, HI20: seen twice
+_RISCV_BRANCHES = frozenset({16, 17})
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A global that exists: who offers it, and its value where that is known for certain."""
+
+    provider: str  # '' is the kernel
+    value: int | None
+    is_absolute: bool
+
+
+class Scope(Protocol):
+    """The names that the kernel and the loaded modules offer."""
+
+    has_symbols: bool  # False when the kernel's own names are not known
+
+    def find(self, name: str) -> Definition | None:
+        """Find a global as sys/kern/kern_ksyms.c, ksyms_getval_unlocked() would."""
+
+
+def known_value(kobj: KernelObject, entry: int) -> int | None:
+    """Give a defined symbol's value when loading does not move it."""
+    section = kobj.symbols.sections[entry]
+    sections = kobj.elf.sections
+    if section < len(sections) and sections[section].is_loaded:
+        return None
+    return kobj.symbols.values[entry]
+
+
+def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) -> Halt | None:
+    """Refuse globals that exist already; those in ignored are let pass if the kernel has them."""
+    findings: list[Finding] = []
+    for name, entry in kobj.defined.items():
+        definition = scope.find(name)
+        if definition is None or (name in ignored and not definition.provider):
+            continue
+        value = known_value(kobj, entry)
+        if value is not None and value == definition.value:
+            continue
+        if name in _TOLERATED or name.startswith(_TOLERATED_PREFIXES):
+            continue
+        if value is not None and definition.is_absolute and definition.value is None:
+            continue  # beyond.py notes that this cannot be told
+        who = f"module {definition.provider}" if definition.provider else "the kernel"
+        findings.append(
+            finding(
+                "redefined-symbol",
+                kobj.path,
+                f"{show_name(name)} is defined here and in {who}",
+                f"global symbol `{show_name(name)}' redefined",
+            )
+        )
+    return halt_at(tuple(findings)) if findings else None
+
+
+def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tuple[str, ...]]:
+    """Refuse globals that nothing offers; also give those of which that cannot be said."""
+    missing = [name for name in kobj.undefined if scope.find(name) is None]
+    if not missing:
+        return None, ()
+    if not scope.has_symbols:
+        return None, tuple(missing)
+    findings = tuple(
+        finding(
+            "undefined-symbol",
+            kobj.path,
+            f"nothing offers {show_name(name)}",
+            f"symbol `{show_name(name)}' not found",
+        )
+        for name in missing
+    )
+    return halt_at(findings), ()
+
+
+def judge_relocations(
+    kobj: KernelObject, sets: Sequence[RelocationSet], is_local: bool, zero: frozenset[str]
+) -> Halt | None:
+    """Do one of the two passes: over relocations against local symbols, or over all others.
+
+    zero names the undefined globals that are found with the value 0.
+    """
+    rules = RELOCATION_RULES.get(kobj.port.name)
+    if rules is None:
+        return None
+    for relocations in sets:
+        bad = [
+            pair
+            for pair in relocations.pairs
+            if _takes_part(kobj, pair[1], is_local)
+            and _trouble(kobj, rules, relocations, pair, is_local, zero) is not None
+        ]
+        if bad:
+            return _halt_at_first(kobj, rules, relocations, bad, is_local, zero)
+        outside = _writes_outside(kobj, relocations) if is_local else None
+        if outside is not None:
+            return outside
+    return None
+
+
+def _takes_part(kobj: KernelObject, symbol: int, is_local: bool) -> bool:
+    if symbol >= len(kobj.symbols):
+        return False
+    return (kobj.symbols.infos[symbol] >> 4 == STB_LOCAL) == is_local
+
+
+def _halt_at_first(
+    kobj: KernelObject,
+    rules: RelocationRules,
+    relocations: RelocationSet,
+    bad: Sequence[tuple[int, int]],
+    is_local: bool,
+    zero: frozenset[str],
+) -> Halt | None:
+    table = relocations.table
+    wrong = frozenset(bad)
+    for entry, pair in enumerate(zip(table.types, table.symbols, strict=True)):
+        if pair in wrong:
+            trouble = _trouble(kobj, rules, relocations, pair, is_local, zero)
+            if trouble is None:
+                continue
+            rule_id, message, kernel_message = trouble
+            target = kobj.elf.sections[table.target]
+            place = f"{show_name(target.name)}+0x{table.offsets[entry]:x}"
+            source = _source(rules, rule_id)
+            text = f"{place}: {message}"
+            return halt_at((finding(rule_id, kobj.path, text, kernel_message, source=source),))
+    return None
+
+
+def _source(rules: RelocationRules, rule_id: str) -> str | None:
+    return f"{rules.source}, kobj_reloc" if rule_id.startswith("relocation-") else None
+
+
+def _trouble(
+    kobj: KernelObject,
+    rules: RelocationRules,
+    relocations: RelocationSet,
+    pair: tuple[int, int],
+    is_local: bool,
+    zero: frozenset[str],
+) -> tuple[str, str, str] | None:
+    """Say what is wrong with one relocation: rule, message, the kernel's message."""
+    kind, symbol = effective_type(kobj.port.name, pair[0]), pair[1]
+    elf = kobj.elf
+    name = show_relocation(elf.header.machine, elf.layout.width_bits, kind)
+    if not relocations.table.is_rela and rules.rel is not RelHandling.TAKEN:
+        if kind == 0 and rules.is_none_taken_as_rel:
+            return None
+        if rules.rel is RelHandling.PANICS:
+            return ("relocation-panic", f"{name} without addend (REL)",
+                    "kobj_reloc: REL relocations not supported")  # fmt: skip
+        return ("relocation-unaddended", f"{name} without addend (REL): this port takes RELA only",
+                "kobj_reloc: REL relocations not supported")  # fmt: skip
+    if kind in rules.plain:
+        return None
+    if kind in rules.unsafe:
+        return ("relocation-unsafe", f"{name} is beyond the port's table", "")
+    if kind not in rules.symbolic:
+        mend = _MENDS.get((kobj.port.name, kind), "")
+        return ("relocation-type", f"the kernel does not take {name}{mend}",
+                rules.message.format(kind=kind))  # fmt: skip
+    if rules.has_free_lookup or (
+        kobj.port.name.startswith("riscv") and _is_lenient(pair, is_local)
+    ):
+        return None
+    return _lookup_trouble(kobj, symbol, zero)
+
+
+def _is_lenient(pair: tuple[int, int], is_local: bool) -> bool:
+    """Tell whether riscv lets a failed lookup pass: sys/arch/riscv/riscv/kobj_machdep.c."""
+    kind, symbol = pair
+    if kind in _RISCV_BRANCHES and symbol == 0:
+        return True
+    return is_local and kind not in _RISCV_PAIRED
+
+
+def _lookup_trouble(
+    kobj: KernelObject, symbol: int, zero: frozenset[str]
+) -> tuple[str, str, str] | None:
+    symbols = kobj.symbols
+    if symbol == 0 or symbols.sections[symbol] != SHN_UNDEF:
+        return None
+    name, binding = symbols.name(symbol), symbols.binding(symbol)
+    shown = show_name(name)
+    if binding == STB_LOCAL:
+        text, kernel = f"local symbol {symbol} is undefined", f"local symbol @{symbol} undefined"
+        return "local-undefined", text, kernel
+    if binding == STB_WEAK:
+        text = f"{shown} is weak and undefined, which the kernel refuses though the name may exist"
+        return "weak-undefined", text, f"weak symbol @{symbol} not supported"
+    if binding != STB_GLOBAL:
+        text = f"{shown} is undefined, its binding is {binding}"
+        return "symbol-binding", text, f"bad binding 0x{binding:x} for symbol @{symbol}"
+    if not name:
+        text = f"undefined symbol {symbol} has no name"
+        return "symbol-nameless", text, f"bad symbol @{symbol} name"
+    if name in zero:
+        return "symbol-zero", f"{shown} has the value 0", f"{shown} @{symbol}: bad value"
+    return None
+
+
+def _writes_outside(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:
+    table = relocations.table
+    target: Section = kobj.elf.sections[table.target]
+    if len(table) == 0 or max(table.offsets) < target.size:
+        return None
+    entry = next(i for i, offset in enumerate(table.offsets) if offset >= target.size)
+    if table.symbols[entry] >= len(kobj.symbols):
+        return None
+    return halt("relocation-outside", kobj.path,
+                f"a relocation writes at {show_name(target.name)}+0x{table.offsets[entry]:x}, the "
+                f"section has {target.size} bytes: the kernel overwrites other memory")  # fmt: skip
+
+
+_MENDS: dict[tuple[str, int], str] = {
+    ("amd64", 9): ": compile with -fno-pic -mcmodel=kernel",
+    ("amd64", 41): ": compile with -fno-pic -mcmodel=kernel",
+    ("amd64", 42): ": compile with -fno-pic -mcmodel=kernel",
+    ("i386", 4): ": compile with -fno-pic -fno-plt",
+    ("i386", 10): ": compile with -fno-pic",
+    ("arm", 42): ": compile with -fno-unwind-tables -fno-asynchronous-unwind-tables",
+    ("powerpc", 10): ": compile with -mlongcall",
+    ("powerpc64", 10): ": compile with -mlongcall",
+    ("aarch64", 311): ": compile with -fno-pic",
+    ("riscv64", 43): ": compile with -mno-relax",
+    ("riscv64", 1): ": compile with -fno-asynchronous-unwind-tables and without -g",
+    ("sparc64", 23): ": compile with -fno-asynchronous-unwind-tables and without -g",
+    ("sparc64", 54): ": compile with -fno-asynchronous-unwind-tables and without -g",
+}

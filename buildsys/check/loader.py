@@ -1,0 +1,340 @@
+"""Loading and unloading modules, one after the other, on the state of a kernel.
+
+sys/kern/kern_module.c, module_load(), module_do_load(), module_do_unload(), and
+sys/kern/kern_module_vfs.c. What the modules' own code would do is not known: it is taken to
+succeed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildsys.check.judge import (
+    judge_commands,
+    judge_description,
+    judge_requirement_name,
+    read_description,
+)
+from buildsys.check.kmodfile import KmodCache, Linkable
+from buildsys.check.kobj import Halt, KernelObject, halt
+from buildsys.check.linker import (
+    Definition,
+    judge_duplicates,
+    judge_relocations,
+    judge_undefined,
+    known_value,
+)
+from buildsys.check.plist import judge_plist, plist_target
+from buildsys.check.rulebook import finding
+from buildsys.check.verdict import Finding, Outcome, Severity
+from buildsys.elf.model import SHN_ABS, show_name
+from buildsys.elf.modinfo import ModInfo
+from buildsys.kernel.model import Kernel, split_required
+
+FindFile = Callable[[str], Path | None]  # a path on the target system to a file here
+_SECMODEL = 5
+
+
+@dataclass(slots=True)
+class LoadedModule:
+    """A module in the kernel; references counts the loaded modules that require it."""
+
+    name: str
+    module_class: int
+    is_builtin: bool
+    required: tuple["LoadedModule", ...] = ()
+    references: int = 0
+    table: dict[str, Definition] = field(default_factory=dict)
+    file: Linkable | None = None
+    modinfo: ModInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one modload(8) or modunload(8) comes to.
+
+    inputs are the files that were looked at; file is the one loaded, None when there was none.
+    """
+
+    outcome: Outcome
+    errno: int
+    findings: tuple[Finding, ...]
+    inputs: tuple[Path, ...] = ()
+    module: LoadedModule | None = None
+
+
+@dataclass(slots=True)
+class _Load:
+    """One modload in progress: its flags, the modules pending, what was read and noted."""
+
+    is_forced: bool
+    has_properties: bool
+    ignored: frozenset[str]
+    pending: list[str] = field(default_factory=list)
+    inputs: list[Path] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+
+class LoaderState:
+    """A kernel and the modules in it; find gives the file behind a path of the target system."""
+
+    def __init__(self, kernel: Kernel, find: FindFile, cache: KmodCache | None = None) -> None:
+        self.kernel = kernel
+        self.has_symbols = kernel.symbols is not None
+        self._find = find
+        self._cache = KmodCache(kernel) if cache is None else cache
+        self._modules: dict[str, LoadedModule] = {}  # in load order
+        self._disabled: dict[str, LoadedModule] = {}
+        self._add_builtins()
+
+    def loaded_names(self) -> tuple[str, ...]:
+        """Name the modules loaded from files, the first loaded first."""
+        return tuple(name for name, module in self._modules.items() if not module.is_builtin)
+
+    def find(self, name: str) -> Definition | None:
+        """Find a global: in the kernel first, then in the modules in load order."""
+        symbols = self.kernel.symbols
+        if symbols is not None and name in symbols.globals:
+            return Definition("", symbols.values.get(name), name in symbols.absolute)
+        for module in self._modules.values():
+            definition = module.table.get(name)
+            if definition is not None:
+                return definition
+        return None
+
+    def disable_builtin(self, name: str) -> None:
+        """Put a built-in module into the state after modunload(8): it needs force from now on."""
+        self._disabled[name] = self._modules.pop(name)
+
+    def forget_builtin(self, name: str) -> None:
+        """Make the state that of a kernel which was built without this module."""
+        module = self._modules.pop(name)
+        for required in module.required:
+            required.references -= 1
+
+    def load(
+        self,
+        name: str,
+        module_class: int = 0,
+        is_forced: bool = False,
+        has_properties: bool = True,
+        ignored: frozenset[str] = frozenset(),
+    ) -> LoadResult:
+        """Load a module by name, or by path when there is a slash in it, as modload(8) does.
+
+        ignored names globals that may stand in the kernel too.
+        """
+        load = _Load(is_forced, has_properties, ignored)
+        if name in self._modules:
+            stop = self._already(Path(name), name)
+            return LoadResult(stop.outcome, stop.errno, stop.findings)
+        result = self._do_load(load, name, module_class, is_dependency=False)
+        inputs = tuple(dict.fromkeys(load.inputs))
+        if isinstance(result, Halt):
+            findings = (*result.findings, *load.notes)
+            return LoadResult(result.outcome, result.errno, findings, inputs)
+        unknown = any(note.severity is Severity.NOTE for note in load.notes)
+        outcome = Outcome.UNKNOWN if unknown else Outcome.LOADS
+        return LoadResult(outcome, 0, tuple(load.notes), inputs, result)
+
+    def unload(self, name: str) -> LoadResult:
+        """Unload a module as modunload(8) does, its own consent assumed."""
+        module = self._modules.get(name)
+        where = Path(name)
+        if module is None:
+            return _refuse("not-loaded", where, "no such module is loaded",
+                           f"module `{show_name(name)}' not found")  # fmt: skip
+        if module.references:
+            return _refuse("still-required", where, f"{module.references} loaded modules need it")
+        if module.is_builtin and module.module_class == _SECMODEL:
+            return _refuse("builtin-secmodel", where, "a built-in security model stays")
+        del self._modules[name]
+        for required in module.required:
+            required.references -= 1
+        if module.is_builtin:
+            self._disabled[name] = module
+            note = finding("unload-at-run-time", where, "the built-in module itself may refuse")
+            return LoadResult(Outcome.UNKNOWN, 0, (note,))
+        return LoadResult(Outcome.LOADS, 0, ())
+
+    def _add_builtins(self) -> None:
+        builtins = self.kernel.builtins or ()
+        for builtin in builtins:
+            self._modules[builtin.name] = LoadedModule(builtin.name, builtin.module_class, True)
+        for builtin in builtins:
+            required = tuple(self._modules[n] for n in builtin.required if n in self._modules)
+            self._modules[builtin.name].required = required
+            for module in required:
+                module.references += 1
+
+    def _do_load(
+        self, load: _Load, name: str, module_class: int, is_dependency: bool
+    ) -> LoadedModule | Halt:
+        """Do what module_do_load() does for one module."""
+        if name in self._disabled:
+            return self._enable_builtin(load, name)
+        if name in self._modules:
+            return self._modules[name]
+        found = self._read(load, name, is_dependency)
+        if not isinstance(found, Linkable):
+            return found
+        described = read_description(found)
+        if isinstance(described, Halt):
+            return described
+        mod_name = described.name or ""
+        stop = judge_description(found, described, self.kernel, load.is_forced, module_class)
+        if stop is None and is_dependency and mod_name != name:
+            stop = halt("dependency-name", found.path,
+                        f"required as {show_name(name)}, but its name is {show_name(mod_name)}",
+                        f"dependency name mismatch (`{show_name(name)}' != "
+                        f"`{show_name(mod_name)}')")  # fmt: skip
+        if stop is None and mod_name in self._modules:
+            stop = self._already(found.path, mod_name)
+        if stop is None and mod_name in load.pending:
+            stop = halt("requirement-cycle", found.path,
+                        f"requires itself: {' -> '.join([*load.pending, mod_name])}",
+                        f"circular dependency detected for `{show_name(mod_name)}'")  # fmt: skip
+        if stop is not None:
+            return stop
+        load.pending.append(mod_name)
+        result = self._link(load, found, described)
+        load.pending.pop()
+        return result
+
+    def _enable_builtin(self, load: _Load, name: str) -> LoadedModule | Halt:
+        if not load.is_forced:
+            return halt("builtin-disabled", Path(name), "the built-in module was unloaded; "
+                        "modload -f brings it back",
+                        f"use -f to reinstate builtin module `{show_name(name)}'")  # fmt: skip
+        module = self._modules[name] = self._disabled.pop(name)
+        for required in module.required:
+            required.references += 1
+        return module
+
+    def _read(self, load: _Load, name: str, is_dependency: bool) -> Linkable | LoadedModule | Halt:
+        """Find and read the file, link what is local, and read its properties."""
+        target = name
+        if "/" not in name:
+            target = f"{self.kernel.modules_directory}/{name}/{name}.kmod"
+        path = self._find(target) if not (is_dependency and "/" in name) else None
+        if path is None:
+            if is_dependency and self.kernel.builtins is None:
+                return self._assume_builtin(load, name)
+            return halt("file-missing", Path(target), "there is no such file; nothing is built in "
+                        "under that name either")  # fmt: skip
+        load.inputs.append(path)
+        file = self._cache.read(path).result
+        if isinstance(file, Halt):
+            return file
+        ignored = frozenset() if is_dependency else load.ignored
+        stop = judge_duplicates(file.kobj, self, ignored) or judge_relocations(
+            file.kobj, file.relocations, True, frozenset()
+        )
+        if stop is not None:
+            return stop
+        plist = self._find(plist_target(target))
+        if plist is not None and (load.has_properties or is_dependency):
+            load.inputs.append(plist)
+            stop = judge_plist(plist, is_dependency)
+        return file if stop is None else stop
+
+    def _assume_builtin(self, load: _Load, name: str) -> LoadedModule:
+        path = load.inputs[0] if load.inputs else Path(name)
+        load.notes.append(
+            finding(
+                "requirement-unknown",
+                path,
+                f"requires {show_name(name)}, of which no file was given; whether this kernel has "
+                "it built in is not known",
+            )
+        )
+        return LoadedModule(name, 0, is_builtin=True)
+
+    def _link(self, load: _Load, file: Linkable, described: ModInfo) -> LoadedModule | Halt:
+        required: list[LoadedModule] = []
+        for name in split_required(described.required or ""):
+            stop = judge_requirement_name(file.path, name, described.name or "")
+            if stop is not None:
+                return stop
+            result = self._do_load(load, name, 0, is_dependency=True)
+            if isinstance(result, Halt):
+                return _pass_on(result, file.path, described.name or "", name)
+            required.append(result)
+        stop = self._affix(load, file) or judge_commands(file)
+        if stop is not None:
+            return stop
+        module = LoadedModule(
+            described.name or "",
+            described.module_class,
+            False,
+            tuple(required),
+            file=file,
+            modinfo=described,
+        )
+        module.table = self._table_of(file.kobj, module.name)
+        for other in required:
+            other.references += 1
+        self._modules[module.name] = module
+        return module
+
+    def _affix(self, load: _Load, file: Linkable) -> Halt | None:
+        kobj = file.kobj
+        stop, unknown = judge_undefined(kobj, self)
+        if stop is not None:
+            return stop
+        if unknown:
+            shown = ", ".join(show_name(name) for name in unknown[:5])
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            load.notes.append(
+                finding(
+                    "symbols-unknown",
+                    kobj.path,
+                    f"{len(unknown)} undefined symbols could not be checked, because the "
+                    f"symbols of this kernel are not known: {shown}{more}",
+                )
+            )
+        zero = frozenset(
+            name
+            for name in kobj.undefined
+            if (found := self.find(name)) is not None and found.value == 0
+        )
+        return judge_relocations(kobj, file.relocations, False, zero)
+
+    def _table_of(self, kobj: KernelObject, name: str) -> dict[str, Definition]:
+        """Give what ksyms_modload() publishes; the module's own needs too under KDTRACE_HOOKS."""
+        sections = kobj.symbols.sections
+        table = {
+            symbol: Definition(name, known_value(kobj, entry), sections[entry] == SHN_ABS)
+            for symbol, entry in kobj.defined.items()
+        }
+        for symbol in kobj.undefined:
+            found = self.find(symbol)
+            is_absolute = found is not None and found.is_absolute
+            if is_absolute or self.kernel.has_dtrace:
+                value = None if found is None else found.value
+                table.setdefault(symbol, Definition(name, value, is_absolute))
+        return table
+
+    def _already(self, path: Path, name: str) -> Halt:
+        module = self._modules[name]
+        where = "built into the kernel" if module.is_builtin else "loaded"
+        return halt("already-loaded", path, f"a module {show_name(name)} is {where} already",
+                    f"module with name `{show_name(name)}' already loaded")  # fmt: skip
+
+
+def _refuse(rule_id: str, path: Path, message: str, kernel_message: str = "") -> LoadResult:
+    stop = halt(rule_id, path, message, kernel_message)
+    return LoadResult(stop.outcome, stop.errno, stop.findings)
+
+
+def _pass_on(stop: Halt, path: Path, name: str, required: str) -> Halt:
+    """Report that a module failed because of what it requires, with the reason first."""
+    shown, wanted = show_name(name), show_name(required)
+    outer = finding(
+        "requirement-failed",
+        path,
+        f"{shown} requires {wanted}, which does not load",
+        f"recursive load failed for `{shown}' (`{wanted}' required), error {stop.errno}",
+        errno=stop.errno,
+    )
+    return Halt(stop.outcome, stop.errno, (*stop.findings, outer))

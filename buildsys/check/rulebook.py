@@ -1,0 +1,192 @@
+"""Every rule of the check: its identifier, what the kernel does, and where the kernel decides.
+
+The rules are data; the functions that apply them are in linker.py, loader.py and beyond.py. A
+finding takes severity, errno and source from here, so that the documentation cannot drift.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.check.verdict import Finding, Outcome, Severity
+
+ENOENT, EPERM, ENOEXEC, EDEADLK, ENOMEM = 2, 1, 8, 11, 12
+EFAULT, EBUSY, EEXIST, EINVAL, EFBIG, EPROGMISMATCH = 14, 16, 17, 22, 27, 75
+
+_KOBJ = "sys/kern/subr_kobj.c, "
+_VFS = "sys/kern/kern_module_vfs.c, "
+_MODULE = "sys/kern/kern_module.c, "
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; outcome is what the kernel does when it is broken, source where it decides."""
+
+    id: str
+    severity: Severity
+    outcome: Outcome
+    errno: int
+    source: str
+    meaning: str
+
+
+def _refused(id_: str, errno: int, source: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.ERROR, Outcome.REFUSED, errno, source, meaning)
+
+
+def _panics(id_: str, source: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.ERROR, Outcome.PANICS, 0, source, meaning)
+
+
+def _corrupts(id_: str, source: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.ERROR, Outcome.UNKNOWN, 0, source, meaning)
+
+
+def _error(id_: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.ERROR, Outcome.LOADS, 0, "", meaning)
+
+
+def _warning(id_: str, source: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.WARNING, Outcome.LOADS, 0, source, meaning)
+
+
+def _note(id_: str, source: str, meaning: str) -> Rule:
+    return Rule(id_, Severity.NOTE, Outcome.UNKNOWN, 0, source, meaning)
+
+
+_LOAD = _KOBJ + "kobj_load"
+_RELOCATE = _KOBJ + "kobj_relocate"
+_LOOKUP = _KOBJ + "kobj_sym_lookup"
+_CHECKSYMS = _KOBJ + "kobj_checksyms"
+_DO_LOAD = _MODULE + "module_do_load"
+_FETCH = _MODULE + "module_fetch_info"
+
+RULES: tuple[Rule, ...] = (
+    # the file
+    _refused("file-missing", ENOENT, _VFS + "module_load_vfs", "there is no such file"),
+    _refused("read-failed", EINVAL, _LOAD, "a header or table lies beyond the end of the file"),
+    _refused("not-elf", ENOEXEC, _LOAD, "the file does not start with the ELF magic"),
+    _refused("elf-version", ENOEXEC, _LOAD, "EI_VERSION and e_version must be 1"),
+    _refused("elf-type", ENOEXEC, _LOAD, "e_type must be ET_REL: linked with ld -r"),
+    _refused("elf-machine", ENOEXEC, _LOAD, "e_machine must be the kernel's"),
+    _refused("section-headers", ENOEXEC, _LOAD, "e_shnum, e_shoff or e_shentsize is wrong"),
+    _refused("no-content", ENOEXEC, _LOAD, "there is no PROGBITS or NOBITS section"),
+    _refused("symbol-table", ENOEXEC, _LOAD, "there must be exactly one symbol table"),
+    _refused("symbol-strings", ENOEXEC, _LOAD, "the symbol table's strings are missing or empty"),
+    _refused("symbol-table-empty", ENOEXEC, _LOAD, "the symbol table has no entry"),
+    _refused("section-names", ENOEXEC, _LOAD, "e_shstrndx names no section"),
+    _refused("no-text", ENOEXEC, _LOAD, "no executable section has content"),
+    _refused("too-large", ENOMEM, _LOAD, "the sections do not fit the kernel's memory"),
+    _refused("alignment", EFAULT, _LOAD, "an alignment above a page, or 0, misplaces a section"),
+    _panics("alignment-panic", _LOAD, "an alignment above a page, or 0, breaks the sizes"),
+    _corrupts("relocation-target", _LOAD, "a relocation section names a section beyond the table"),
+    _corrupts("symbol-name", _CHECKSYMS, "a symbol's name lies outside the string table"),
+    _corrupts("section-overlap", _LOAD, "tables overlap: they claim more than the file holds"),
+    # symbols and relocations
+    _refused("redefined-symbol", ENOEXEC, _CHECKSYMS,
+             "the kernel or a loaded module has the same global"),
+    _refused("undefined-symbol", ENOEXEC, _CHECKSYMS,
+             "neither the kernel nor a loaded module has the global"),
+    _refused("relocation-type", ENOEXEC, "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
+             "the port does not know the relocation type"),
+    _panics("relocation-panic", "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
+            "the port panics on relocations without addend"),
+    _refused("relocation-unaddended", ENOEXEC, "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
+             "the port takes relocations with addend only"),
+    _corrupts("relocation-unsafe", "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
+              "the port looks the type up beyond its table"),
+    _corrupts("relocation-outside", _RELOCATE, "a relocation writes outside its section"),
+    _refused("weak-undefined", ENOEXEC, _LOOKUP, "a relocation uses an undefined weak symbol"),
+    _refused("local-undefined", ENOEXEC, _LOOKUP, "a relocation uses an undefined local symbol"),
+    _refused("symbol-binding", ENOEXEC, _LOOKUP, "a relocation uses an undefined odd symbol"),
+    _refused("symbol-nameless", ENOEXEC, _LOOKUP, "a relocation uses an undefined nameless symbol"),
+    _refused("symbol-zero", ENOEXEC, _LOOKUP, "a relocation uses a symbol whose value is 0"),
+    # the module's description
+    _refused("modinfo-missing", ENOENT, _FETCH, "there is no section link_set_modules"),
+    _refused("modinfo-size", ENOEXEC, _FETCH, "link_set_modules must hold exactly one pointer"),
+    _panics("modinfo-pointer", _DO_LOAD, "the pointer to modinfo is not set when it is read"),
+    _panics("modinfo-name", _DO_LOAD, "the pointer to the name is not set when it is read"),
+    _refused("name-length", EINVAL, _DO_LOAD, "a module's name has at most 31 characters"),
+    _refused("class-invalid", EINVAL, _DO_LOAD, "the class must be 1 to 6"),
+    _refused("version-mismatch", EPROGMISMATCH, _MODULE + "module_compatible",
+             "the module was built for another kernel version"),
+    _refused("class-other", ENOENT, _DO_LOAD, "another class was asked for"),
+    _refused("dependency-name", ENOENT, _DO_LOAD, "the file of a requirement holds another name"),
+    _refused("already-loaded", EEXIST, _DO_LOAD, "a module of that name is loaded"),
+    _refused("requirement-cycle", EDEADLK, _DO_LOAD, "the module requires itself, round about"),
+    _refused("required-name-length", EINVAL, _DO_LOAD,
+             "a required name has at most 30 characters"),
+    _refused("requirement-failed", 0, _DO_LOAD, "a required module does not load"),
+    _refused("builtin-disabled", EPERM, _DO_LOAD, "the built-in module was unloaded: use force"),
+    _panics("modcmd-null", _DO_LOAD, "the module's command function is missing"),
+    _panics("link-set-null", _MODULE + "module_load_sysctl", "a link set entry is a null pointer"),
+    # properties
+    _refused("autoload-disallowed", EPERM, _VFS + "module_load_vfs",
+             "the plist of a required module says noautoload"),
+    _refused("plist-size", EFBIG, _VFS + "module_load_plist_vfs", "a plist has at most 8190 bytes"),
+    _refused("plist-invalid", EINVAL, _VFS + "module_load_plist_vfs",
+             "the plist is no property list with a dictionary"),
+    # unloading
+    _refused("not-loaded", ENOENT, _MODULE + "module_do_unload",
+             "no module of that name is loaded"),
+    _refused("still-required", EBUSY, _MODULE + "module_do_unload", "a loaded module requires it"),
+    _refused("builtin-secmodel", EPERM, _MODULE + "module_do_unload",
+             "a built-in security model stays"),
+    # what was promised
+    _error("ident-mismatch", "the version note and the module's version must agree"),
+    _error("class-expected", "the class differs from the descriptor's"),
+    _error("name-expected", "the name differs from the descriptor's"),
+    _error("requires-expected", "the requirements differ from the descriptor's"),
+    _error("version-expected", "the version differs from the one built for"),
+    # beyond the kernel's judgement
+    Rule("built-in", Severity.WARNING, Outcome.REFUSED, EEXIST, _MODULE + "module_load",
+         "the kernel has a module of that name built in"),
+    _warning("name-file", _VFS + "module_load_vfs",
+             "the name differs from the file's: a requirement on it would look for NAME/NAME.kmod"),
+    _warning("note-damaged", "", "a note section cannot be read"),
+    _warning("weak-unused", _LOOKUP, "an undefined weak symbol that nothing uses"),
+    _warning("provider-not-required", _CHECKSYMS,
+             "a symbol comes from a module that is not required, so nothing keeps it loaded"),
+    _warning("constructor", _LOAD, "constructors are never run"),
+    _warning("symbol-not-loaded", _LOAD, "a symbol stands in a section that is not loaded"),
+    _warning("symbol-common", _LOAD, "a common symbol has its alignment for an address"),
+    _warning("indirect-function", _LOAD, "an indirect function is not resolved"),
+    _warning("relocation-skipped", _RELOCATE, "a relocation with no such symbol is left out"),
+    _warning("requirement-unused", _DO_LOAD, "no symbol of a required module is used"),
+    _warning("requirement-invisible", _DO_LOAD, "the requirements are not set when they are read"),
+    _warning("debugging", _LOAD, "debugging sections are loaded into the kernel's memory"),
+    # what cannot be told
+    _note("symbols-unknown", _CHECKSYMS, "the kernel's symbols are not known"),
+    _note("requirement-unknown", _DO_LOAD, "it is not known whether a requirement is built in"),
+    _note("port-unknown", "", "no kernel linker is known for this machine"),
+    _note("value-unknown", _CHECKSYMS, "both define an absolute symbol, its value is not known"),
+    _note("size-at-run-time", _LOAD, "whether that much memory is there is decided at run time"),
+    _note("unload-at-run-time", _MODULE + "module_do_unload", "the module itself may refuse"),
+)  # fmt: skip
+
+_RULE_OF_ID = {rule.id: rule for rule in RULES}
+
+
+def find_rule(rule_id: str) -> Rule:
+    """Give the rule of an identifier; an unknown one is our bug."""
+    return _RULE_OF_ID[rule_id]
+
+
+def finding(
+    rule_id: str,
+    path: Path,
+    message: str,
+    kernel_message: str = "",
+    errno: int | None = None,
+    source: str | None = None,
+) -> Finding:
+    """Make the finding that a rule is broken."""
+    rule = _RULE_OF_ID[rule_id]
+    return Finding(
+        rule.id,
+        rule.severity,
+        path,
+        message,
+        rule.errno if errno is None else errno,
+        rule.source if source is None else source,
+        kernel_message,
+    )
