@@ -20,8 +20,7 @@ from buildsys.install.lookup import HostSystem
 from buildsys.install.receipt import Receipt
 
 LINUX = HostSystem("Linux", "x86_64")
-OLD, NEW = b"\x7fELF old", b"\x7fELF new " * 1000
-PLIST = b"<plist/>"
+OLD, NEW, PLIST = b"\x7fELF old", b"\x7fELF new " * 1000, b"<plist/>"
 
 
 class KilledError(BaseException):
