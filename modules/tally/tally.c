@@ -28,7 +28,7 @@ struct tally {
 };
 
 static struct sysctllog *tally_log;	/* kern.tally */
-static const struct sysctlnode *tally_node;
+static int tally_number;		/* of that node */
 
 static kmutex_t tally_lock;		/* guards tally_list */
 static LIST_HEAD(, tally) tally_list = LIST_HEAD_INITIALIZER(tally_list);
@@ -86,11 +86,11 @@ tally_create(const char *name, struct tally **result)
 	error = tally_enter(tally);
 	if (error != 0)
 		goto fail_free;
-	error = sysctl_createv(&tally->log, 0, &tally_node, NULL,
+	error = sysctl_createv(&tally->log, 0, NULL, NULL,
 	    CTLFLAG_READONLY, CTLTYPE_INT, tally->name,
 	    SYSCTL_DESCR("A counter of another module"),
 	    NULL, 0, &tally->value, 0,
-	    CTL_CREATE, CTL_EOL);
+	    CTL_KERN, tally_number, CTL_CREATE, CTL_EOL);
 	if (error != 0)
 		goto fail_leave;
 
@@ -135,16 +135,25 @@ tally_read(struct tally *tally)
 static int
 tally_init(void)
 {
+	const struct sysctlnode *node;
 	int error;
 
 	mutex_init(&tally_lock, MUTEX_DEFAULT, IPL_NONE);
-	error = sysctl_createv(&tally_log, 0, NULL, &tally_node,
+	error = sysctl_createv(&tally_log, 0, NULL, &node,
 	    0, CTLTYPE_NODE, "tally", SYSCTL_DESCR("Counters of modules"),
 	    NULL, 0, NULL, 0,
 	    CTL_KERN, CTL_CREATE, CTL_EOL);
-	if (error != 0)
+	if (error != 0) {
 		mutex_destroy(&tally_lock);
-	return error;
+		return error;
+	}
+
+	/*
+	 * Keep the number and not the pointer: the kernel moves nodes when
+	 * others are created beside them.
+	 */
+	tally_number = node->sysctl_num;
+	return 0;
 }
 
 static int
