@@ -61,7 +61,10 @@ def test_compiler_that_fails_is_told_with_its_command_and_output(
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     (llvm,) = examine_toolchains(machine, "llvm", None, environment, ("llvm",))
     assert not llvm.is_working
-    assert f"{tmp_path}/clang -target x86_64--netbsd" in llvm.trouble
+    assert (
+        f"{tmp_path}/clang -fno-crash-diagnostics -fintegrated-as -target x86_64--netbsd"
+        in llvm.trouble
+    )
     assert llvm.trouble.endswith("no such target\nexit status 3")
     assert "there, but FAILS to build a module:\n" in render_doctor(machine, (llvm,))
 
