@@ -170,7 +170,9 @@ def _linking_tool(kind: Kind, cc: Tool, ld: Tool, environment: Mapping[str, str]
     if kind.link_style is LinkStyle.DIRECT:
         return ld
     behind = linker_behind(cc.argv, environment)
-    files = ld.files if behind is None else program_files(behind, environment)
+    files = ld.files
+    if behind is not None and behind.resolve() != ld.files[0]:
+        files = program_files(behind, environment)
     return Tool(cc.argv, tuple(dict.fromkeys((*cc.files, *files))))
 
 

@@ -8,19 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
-from buildsys.base.errors import BuildsysError
+from buildsys.base.errors import BuildsysError, os_error_text
 
 _PROBE_SECONDS = 30.0
 # Libraries that hold a compiler or a linker; a C library does not change what they write.
 _TOOL_LIBRARY = re.compile(r"lib(clang|LLVM|lld|bfd|opcodes|ctf|isl|mpc|mpfr|gmp)[-.\w]*\.so")
+_ABSOLUTE_NAME = re.compile(rb"/[^\s\"'$;&|<>()]+")
+_SCRIPT_BYTES = 1 << 16
 _LDD_LINE = re.compile(r"^\s*\S+ => (/\S+) \(0x", re.MULTILINE)
 
 
 def compiler_files(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[Path, ...]:
     """List the files behind a compiler: driver, the programs that it runs, their libraries.
 
-    The driver itself says what it would run (-###), so a wrapper script or a launcher between
-    its name and the compiler does not hide the compiler.
+    The driver itself says what it would run (-###), and a script is followed to what it names,
+    so that neither a wrapper nor a launcher hides the compiler.
     """
     text = _probe((*argv, "-###", "-c", "-x", "c", os.devnull, "-o", os.devnull), environment)
     programs = [argv[0]]
@@ -32,7 +34,7 @@ def compiler_files(argv: Sequence[str], environment: Mapping[str, str]) -> tuple
 
 
 def program_files(program: Path, environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """List the files behind a program that runs no other: itself and its libraries."""
+    """List the files behind another program: itself, what it wraps if a script, their libraries."""
     return _with_libraries((program,), environment)
 
 
@@ -44,25 +46,43 @@ def linker_behind(argv: Sequence[str], environment: Mapping[str, str]) -> Path |
 
 
 def _with_libraries(programs: Iterable[Path], environment: Mapping[str, str]) -> tuple[Path, ...]:
-    files: dict[Path, None] = {}
-    for program in programs:
-        path = program.resolve()
-        if path not in files:
-            files[path] = None
-            files.update(dict.fromkeys(_tool_libraries(path, environment)))
-    return tuple(files)
-
-
-def _tool_libraries(program: Path, environment: Mapping[str, str]) -> list[Path]:
+    files = tuple(_follow_scripts(programs))
     ldd = shutil.which("ldd", path=environment.get("PATH"))
     if ldd is None:
-        return []
-    text = _probe((ldd, str(program)), environment)
-    return [
+        return files
+    # One call for all: it goes on after a script or a static program, which have no libraries.
+    text = _probe((ldd, *map(str, files)), environment)
+    libraries = (
         Path(name).resolve()
         for name in _LDD_LINE.findall(text)
         if _TOOL_LIBRARY.match(os.path.basename(name))
-    ]
+    )
+    return tuple(dict.fromkeys((*files, *libraries)))
+
+
+def _follow_scripts(programs: Iterable[Path]) -> dict[Path, None]:
+    """Give the programs, and after each script those that it names by an absolute path."""
+    files: dict[Path, None] = {}
+    waiting = [program.resolve() for program in programs][::-1]
+    while waiting:
+        path = waiting.pop()
+        if path not in files:
+            files[path] = None
+            waiting += [named.resolve() for named in _programs_named_by(path)]
+    return files
+
+
+def _programs_named_by(path: Path) -> list[Path]:
+    try:
+        with open(path, "rb") as stream:
+            text = stream.read(_SCRIPT_BYTES)
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+    if not text.startswith(b"#!"):
+        return []
+    _, _, body = text.partition(b"\n")
+    names = [os.fsdecode(name) for name in _ABSOLUTE_NAME.findall(body)]
+    return [Path(name) for name in names if os.path.isfile(name) and os.access(name, os.X_OK)]
 
 
 def _first_word(line: str) -> list[str]:
