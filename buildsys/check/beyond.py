@@ -175,8 +175,8 @@ def _check_requirements(
                 f"requires {show_name(required.name)} and uses none of its symbols",
             )
     kept = {other.name for other in _closure(module)}
-    for name in kobj.undefined:
-        found = state.find(name)
+    for name in kobj.undefined if len(state.loaded_names()) > 1 else ():
+        found = state.find(name) if state.offers(name) else None
         if found is not None and found.provider and found.provider not in kept:
             yield finding(
                 "provider-not-required",

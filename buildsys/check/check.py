@@ -43,7 +43,7 @@ def check_kmod(
     result = state.load(name, ignored=ignored)
     findings += result.findings
     if isinstance(file.result, Linkable):
-        findings += _findings_beyond(file.result, result, state, expected, name)
+        findings += _findings_beyond(file.result, result, state, cache, expected, name)
     outcome = result.outcome
     if outcome is Outcome.LOADS and any(f.severity is Severity.NOTE for f in findings):
         outcome = Outcome.UNKNOWN
@@ -91,10 +91,15 @@ def _builtin_finding(path: Path, name: str) -> Finding:
 
 
 def _findings_beyond(
-    file: Linkable, result: LoadResult, state: LoaderState, expected: Expected | None, name: str
+    file: Linkable,
+    result: LoadResult,
+    state: LoaderState,
+    cache: KmodCache,
+    expected: Expected | None,
+    name: str,
 ) -> list[Finding]:
     findings: list[Finding] = []
-    modinfo = read_description(file)
+    modinfo = cache.ask(read_description, file)
     if not isinstance(modinfo, Halt):
         findings += check_promises(file, modinfo, expected, name)
         findings += check_ident(file, modinfo)

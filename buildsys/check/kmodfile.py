@@ -1,8 +1,11 @@
 """The kmods of a run, each read and taken apart once."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from buildsys.base.errors import BuildsysError
 from buildsys.check.kobj import (
@@ -20,6 +23,8 @@ from buildsys.elf.model import Layout, Section
 from buildsys.elf.reader import read_image
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.port import PORTS, Port, find_ports, is_little_arch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,18 @@ class KmodFile:
 
 
 class KmodCache:
-    """Reads kmods for one kernel; a path is read once."""
+    """Reads kmods for one kernel; a path is read once.
+
+    builtins gives each built-in module and how many others require it.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._files: dict[Path, KmodFile] = {}
+        self._answers: dict[tuple[Callable[[Linkable], Any], Path], Any] = {}
+        builtins = kernel.builtins or ()
+        counts = Counter(name for builtin in builtins for name in builtin.required)
+        self.builtins = {builtin.name: (builtin, counts[builtin.name]) for builtin in builtins}
 
     def read(self, path: Path) -> KmodFile:
         """Read a kmod; raises only when the file itself cannot be read."""
@@ -66,6 +78,14 @@ class KmodCache:
         if file is None:
             file = self._files[path] = _read_kmod(path, self._kernel)
         return file
+
+    def ask(self, question: Callable[[Linkable], T], file: Linkable) -> T:
+        """Answer what depends on nothing but the file, once for each file."""
+        key = (question, file.path)
+        if key not in self._answers:
+            self._answers[key] = question(file)
+        answer: T = self._answers[key]
+        return answer
 
 
 def choose_port(kernel: Kernel, image: memoryview) -> tuple[Port, Layout] | None:

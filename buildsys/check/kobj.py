@@ -5,6 +5,7 @@ the kernel stops. Nothing here knows of other modules.
 """
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from buildsys.elf.model import (
     Section,
     SymbolTable,
     show_name,
+    string_at,
 )
 from buildsys.elf.reader import (
     MAGIC,
@@ -57,28 +59,17 @@ class Halt:
 class KernelObject:
     """A file that passed the first half of kobj_load(), with its tables read.
 
-    globals are the entries with STB_GLOBAL and a name; relocation_sections those that the kernel
-    looks at, the ones without addend first.
+    defined and undefined map the names of STB_GLOBAL symbols to their entries (the last of equal
+    ones); relocation_sections are those that the kernel looks at, the ones without addend first.
     """
 
     path: Path
     port: Port
     elf: ElfObject
     symbols: SymbolTable
-    globals: tuple[tuple[int, str], ...]
+    defined: Mapping[str, int]
+    undefined: Mapping[str, int]
     relocation_sections: tuple[Section, ...]
-
-    @property
-    def defined(self) -> dict[str, int]:
-        """Give the global symbols that the file defines, name to entry."""
-        sections = self.symbols.sections
-        return {name: entry for entry, name in self.globals if sections[entry] != SHN_UNDEF}
-
-    @property
-    def undefined(self) -> dict[str, int]:
-        """Give the global symbols that the file needs, name to entry."""
-        sections = self.symbols.sections
-        return {name: entry for entry, name in self.globals if sections[entry] == SHN_UNDEF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +213,19 @@ def _read_object(elf: ElfObject, port: Port) -> KernelObject | Halt:
             return halt("symbol-name", elf.path,
                         f"the name of symbol {entry} is at {offsets[entry]}, beyond the strings "
                         f"({limit} bytes); the kernel would read foreign memory")  # fmt: skip
-    name = symbols.name
-    return KernelObject(
-        elf.path, port, elf, symbols,
-        tuple([(entry, name(entry)) for entry in entries]),
-        tuple(s for kind in (SHT_REL, SHT_RELA) for s in elf.sections
-              if s.kind == kind and elf.sections[s.info].kind == SHT_PROGBITS),
-    )  # fmt: skip
+    defined: dict[str, int] = {}
+    undefined: dict[str, int] = {}
+    sections, strings = symbols.sections, symbols.strings
+    for entry in entries:
+        into = undefined if sections[entry] == SHN_UNDEF else defined
+        into[string_at(strings, offsets[entry])] = entry
+    looked_at = tuple(
+        section
+        for kind in (SHT_REL, SHT_RELA)
+        for section in elf.sections
+        if section.kind == kind and elf.sections[section.info].kind == SHT_PROGBITS
+    )
+    return KernelObject(elf.path, port, elf, symbols, defined, undefined, looked_at)
 
 
 def read_relocation_sets(kobj: KernelObject) -> tuple[RelocationSet, ...]:

@@ -53,6 +53,9 @@ class Scope(Protocol):
     def find(self, name: str) -> Definition | None:
         """Find a global as sys/kern/kern_ksyms.c, ksyms_getval_unlocked() would."""
 
+    def offers(self, name: str) -> bool:
+        """Tell whether find would find it."""
+
 
 def known_value(kobj: KernelObject, entry: int) -> int | None:
     """Give a defined symbol's value when loading does not move it."""
@@ -67,7 +70,7 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
     """Refuse globals that exist already; those in ignored are let pass if the kernel has them."""
     findings: list[Finding] = []
     for name, entry in kobj.defined.items():
-        definition = scope.find(name)
+        definition = scope.find(name) if scope.offers(name) else None
         if definition is None or (name in ignored and not definition.provider):
             continue
         value = known_value(kobj, entry)
@@ -91,7 +94,7 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
 
 def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tuple[str, ...]]:
     """Refuse globals that nothing offers; also give those of which that cannot be said."""
-    missing = [name for name in kobj.undefined if scope.find(name) is None]
+    missing = [name for name in kobj.undefined if not scope.offers(name)]
     if not missing:
         return None, ()
     if not scope.has_symbols:
@@ -118,11 +121,13 @@ def judge_relocations(
     rules = RELOCATION_RULES.get(kobj.port.name)
     if rules is None:
         return None
+    infos, count = kobj.symbols.infos, len(kobj.symbols)
     for relocations in sets:
         bad = [
             pair
             for pair in relocations.pairs
-            if _takes_part(kobj, pair[1], is_local)
+            if pair[1] < count
+            and (infos[pair[1]] >> 4 == STB_LOCAL) == is_local
             and _trouble(kobj, rules, relocations, pair, is_local, zero) is not None
         ]
         if bad:
@@ -131,12 +136,6 @@ def judge_relocations(
         if outside is not None:
             return outside
     return None
-
-
-def _takes_part(kobj: KernelObject, symbol: int, is_local: bool) -> bool:
-    if symbol >= len(kobj.symbols):
-        return False
-    return (kobj.symbols.infos[symbol] >> 4 == STB_LOCAL) == is_local
 
 
 def _halt_at_first(
@@ -177,29 +176,29 @@ def _trouble(
 ) -> tuple[str, str, str] | None:
     """Say what is wrong with one relocation: rule, message, the kernel's message."""
     kind, symbol = effective_type(kobj.port.name, pair[0]), pair[1]
-    elf = kobj.elf
-    name = show_relocation(elf.header.machine, elf.layout.width_bits, kind)
     if not relocations.table.is_rela and rules.rel is not RelHandling.TAKEN:
         if kind == 0 and rules.is_none_taken_as_rel:
             return None
-        if rules.rel is RelHandling.PANICS:
-            return ("relocation-panic", f"{name} without addend (REL)",
-                    "kobj_reloc: REL relocations not supported")  # fmt: skip
-        return ("relocation-unaddended", f"{name} without addend (REL): this port takes RELA only",
-                "kobj_reloc: REL relocations not supported")  # fmt: skip
+        is_panic = rules.rel is RelHandling.PANICS
+        rule_id = "relocation-panic" if is_panic else "relocation-unaddended"
+        text = f"{_show_type(kobj, kind)} without addend (REL): this port takes RELA only"
+        return rule_id, text, "kobj_reloc: REL relocations not supported"
+    if kind in rules.symbolic:
+        is_riscv = kobj.port.name.startswith("riscv")
+        if rules.has_free_lookup or (is_riscv and _is_lenient(pair, is_local)):
+            return None
+        return _lookup_trouble(kobj, symbol, zero)
     if kind in rules.plain:
         return None
     if kind in rules.unsafe:
-        return ("relocation-unsafe", f"{name} is beyond the port's table", "")
-    if kind not in rules.symbolic:
-        mend = _MENDS.get((kobj.port.name, kind), "")
-        return ("relocation-type", f"the kernel does not take {name}{mend}",
-                rules.message.format(kind=kind))  # fmt: skip
-    if rules.has_free_lookup or (
-        kobj.port.name.startswith("riscv") and _is_lenient(pair, is_local)
-    ):
-        return None
-    return _lookup_trouble(kobj, symbol, zero)
+        return "relocation-unsafe", f"{_show_type(kobj, kind)} is beyond the port's table", ""
+    mend = _MENDS.get((kobj.port.name, kind), "")
+    text = f"the kernel does not take {_show_type(kobj, kind)}{mend}"
+    return "relocation-type", text, rules.message.format(kind=kind)
+
+
+def _show_type(kobj: KernelObject, kind: int) -> str:
+    return show_relocation(kobj.elf.header.machine, kobj.elf.layout.width_bits, kind)
 
 
 def _is_lenient(pair: tuple[int, int], is_local: bool) -> bool:
@@ -216,11 +215,14 @@ def _lookup_trouble(
     symbols = kobj.symbols
     if symbol == 0 or symbols.sections[symbol] != SHN_UNDEF:
         return None
-    name, binding = symbols.name(symbol), symbols.binding(symbol)
-    shown = show_name(name)
+    binding = symbols.binding(symbol)
     if binding == STB_LOCAL:
         text, kernel = f"local symbol {symbol} is undefined", f"local symbol @{symbol} undefined"
         return "local-undefined", text, kernel
+    name = symbols.name(symbol)
+    if binding == STB_GLOBAL and name and name not in zero:
+        return None
+    shown = show_name(name)
     if binding == STB_WEAK:
         text = f"{shown} is weak and undefined, which the kernel refuses though the name may exist"
         return "weak-undefined", text, f"weak symbol @{symbol} not supported"
@@ -230,9 +232,7 @@ def _lookup_trouble(
     if not name:
         text = f"undefined symbol {symbol} has no name"
         return "symbol-nameless", text, f"bad symbol @{symbol} name"
-    if name in zero:
-        return "symbol-zero", f"{shown} has the value 0", f"{shown} @{symbol}: bad value"
-    return None
+    return "symbol-zero", f"{shown} has the value 0", f"{shown} @{symbol}: bad value"
 
 
 def _writes_outside(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:

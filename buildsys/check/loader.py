@@ -5,7 +5,7 @@ sys/kern/kern_module_vfs.c. What the modules' own code would do is not known: it
 succeed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,6 @@ class LoadedModule:
     is_builtin: bool
     required: tuple["LoadedModule", ...] = ()
     references: int = 0
-    table: dict[str, Definition] = field(default_factory=dict)
     file: Linkable | None = None
     modinfo: ModInfo | None = None
 
@@ -83,9 +82,13 @@ class LoaderState:
         self.has_symbols = kernel.symbols is not None
         self._find = find
         self._cache = KmodCache(kernel) if cache is None else cache
+        values = {} if kernel.symbols is None else kernel.symbols.values
+        self._zero_names = frozenset(name for name, value in values.items() if value == 0)
+        self._builtins = dict(self._cache.builtins)  # those that no LoadedModule exists for yet
         self._modules: dict[str, LoadedModule] = {}  # in load order
         self._disabled: dict[str, LoadedModule] = {}
-        self._add_builtins()
+        self._offered: dict[str, LoadedModule] = {}  # who offers a name: the first loaded
+        self._absolute = frozenset() if kernel.symbols is None else kernel.symbols.absolute
 
     def loaded_names(self) -> tuple[str, ...]:
         """Name the modules loaded from files, the first loaded first."""
@@ -96,21 +99,34 @@ class LoaderState:
         symbols = self.kernel.symbols
         if symbols is not None and name in symbols.globals:
             return Definition("", symbols.values.get(name), name in symbols.absolute)
-        for module in self._modules.values():
-            definition = module.table.get(name)
-            if definition is not None:
-                return definition
-        return None
+        module = self._offered.get(name)
+        if module is None or module.file is None:
+            return None
+        kobj = module.file.kobj
+        entry = kobj.defined.get(name)
+        if entry is None:
+            return Definition(module.name, None, name in self._absolute)
+        is_absolute = kobj.symbols.sections[entry] == SHN_ABS
+        return Definition(module.name, known_value(kobj, entry), is_absolute)
+
+    def offers(self, name: str) -> bool:
+        """Tell whether a global exists, as find does."""
+        symbols = self.kernel.symbols
+        return (symbols is not None and name in symbols.globals) or name in self._offered
 
     def disable_builtin(self, name: str) -> None:
         """Put a built-in module into the state after modunload(8): it needs force from now on."""
-        self._disabled[name] = self._modules.pop(name)
+        module = self._lookup(name)
+        if module is not None:
+            self._disabled[name] = self._modules.pop(name)
 
     def forget_builtin(self, name: str) -> None:
         """Make the state that of a kernel which was built without this module."""
-        module = self._modules.pop(name)
-        for required in module.required:
-            required.references -= 1
+        module = self._lookup(name)
+        if module is not None:
+            del self._modules[name]
+            for required in module.required:
+                required.references -= 1
 
     def load(
         self,
@@ -125,7 +141,7 @@ class LoaderState:
         ignored names globals that may stand in the kernel too.
         """
         load = _Load(is_forced, has_properties, ignored)
-        if name in self._modules:
+        if self._lookup(name) is not None:
             stop = self._already(Path(name), name)
             return LoadResult(stop.outcome, stop.errno, stop.findings)
         result = self._do_load(load, name, module_class, is_dependency=False)
@@ -139,7 +155,7 @@ class LoaderState:
 
     def unload(self, name: str) -> LoadResult:
         """Unload a module as modunload(8) does, its own consent assumed."""
-        module = self._modules.get(name)
+        module = self._lookup(name)
         where = Path(name)
         if module is None:
             return _refuse("not-loaded", where, "no such module is loaded",
@@ -148,7 +164,7 @@ class LoaderState:
             return _refuse("still-required", where, f"{module.references} loaded modules need it")
         if module.is_builtin and module.module_class == _SECMODEL:
             return _refuse("builtin-secmodel", where, "a built-in security model stays")
-        del self._modules[name]
+        self._forget(module)
         for required in module.required:
             required.references -= 1
         if module.is_builtin:
@@ -157,15 +173,29 @@ class LoaderState:
             return LoadResult(Outcome.UNKNOWN, 0, (note,))
         return LoadResult(Outcome.LOADS, 0, ())
 
-    def _add_builtins(self) -> None:
-        builtins = self.kernel.builtins or ()
-        for builtin in builtins:
-            self._modules[builtin.name] = LoadedModule(builtin.name, builtin.module_class, True)
-        for builtin in builtins:
-            required = tuple(self._modules[n] for n in builtin.required if n in self._modules)
-            self._modules[builtin.name].required = required
-            for module in required:
-                module.references += 1
+    def _lookup(self, name: str) -> LoadedModule | None:
+        """Find a module in the kernel, as module_lookup() does; built-in ones count."""
+        module = self._modules.get(name)
+        if module is None and name in self._builtins:
+            builtin, references = self._builtins.pop(name)
+            required = tuple(filter(None, map(self._lookup, builtin.required)))
+            module = LoadedModule(name, builtin.module_class, True, required, references)
+            self._modules[name] = module
+        return module
+
+    def _register(self, module: LoadedModule) -> None:
+        self._modules[module.name] = module
+        if module.file is None:
+            return
+        for name in self._published(module.file.kobj):
+            self._offered.setdefault(name, module)
+
+    def _forget(self, module: LoadedModule) -> None:
+        del self._modules[module.name]
+        if module.file is not None:
+            self._offered = {}
+            for other in list(self._modules.values()):
+                self._register(other)
 
     def _do_load(
         self, load: _Load, name: str, module_class: int, is_dependency: bool
@@ -173,12 +203,13 @@ class LoaderState:
         """Do what module_do_load() does for one module."""
         if name in self._disabled:
             return self._enable_builtin(load, name)
-        if name in self._modules:
-            return self._modules[name]
+        present = self._lookup(name)
+        if present is not None:
+            return present
         found = self._read(load, name, is_dependency)
         if not isinstance(found, Linkable):
             return found
-        described = read_description(found)
+        described = self._cache.ask(read_description, found)
         if isinstance(described, Halt):
             return described
         mod_name = described.name or ""
@@ -188,7 +219,7 @@ class LoaderState:
                         f"required as {show_name(name)}, but its name is {show_name(mod_name)}",
                         f"dependency name mismatch (`{show_name(name)}' != "
                         f"`{show_name(mod_name)}')")  # fmt: skip
-        if stop is None and mod_name in self._modules:
+        if stop is None and self._lookup(mod_name) is not None:
             stop = self._already(found.path, mod_name)
         if stop is None and mod_name in load.pending:
             stop = halt("requirement-cycle", found.path,
@@ -227,8 +258,8 @@ class LoaderState:
         if isinstance(file, Halt):
             return file
         ignored = frozenset() if is_dependency else load.ignored
-        stop = judge_duplicates(file.kobj, self, ignored) or judge_relocations(
-            file.kobj, file.relocations, True, frozenset()
+        stop = judge_duplicates(file.kobj, self, ignored) or self._cache.ask(
+            _judge_local_relocations, file
         )
         if stop is not None:
             return stop
@@ -260,7 +291,7 @@ class LoaderState:
             if isinstance(result, Halt):
                 return _pass_on(result, file.path, described.name or "", name)
             required.append(result)
-        stop = self._affix(load, file) or judge_commands(file)
+        stop = self._affix(load, file) or self._cache.ask(judge_commands, file)
         if stop is not None:
             return stop
         module = LoadedModule(
@@ -271,10 +302,9 @@ class LoaderState:
             file=file,
             modinfo=described,
         )
-        module.table = self._table_of(file.kobj, module.name)
         for other in required:
             other.references += 1
-        self._modules[module.name] = module
+        self._register(module)
         return module
 
     def _affix(self, load: _Load, file: Linkable) -> Halt | None:
@@ -293,33 +323,36 @@ class LoaderState:
                     f"symbols of this kernel are not known: {shown}{more}",
                 )
             )
-        zero = frozenset(
-            name
-            for name in kobj.undefined
-            if (found := self.find(name)) is not None and found.value == 0
-        )
-        return judge_relocations(kobj, file.relocations, False, zero)
+        zero = self._zero_names & kobj.undefined.keys()
+        if zero:
+            return judge_relocations(kobj, file.relocations, False, zero)
+        return self._cache.ask(_judge_global_relocations, file)
 
-    def _table_of(self, kobj: KernelObject, name: str) -> dict[str, Definition]:
-        """Give what ksyms_modload() publishes; the module's own needs too under KDTRACE_HOOKS."""
-        sections = kobj.symbols.sections
-        table = {
-            symbol: Definition(name, known_value(kobj, entry), sections[entry] == SHN_ABS)
-            for symbol, entry in kobj.defined.items()
-        }
-        for symbol in kobj.undefined:
-            found = self.find(symbol)
-            is_absolute = found is not None and found.is_absolute
-            if is_absolute or self.kernel.has_dtrace:
-                value = None if found is None else found.value
-                table.setdefault(symbol, Definition(name, value, is_absolute))
-        return table
+    def _published(self, kobj: KernelObject) -> Iterator[str]:
+        """Give the names in a module's symbol table: ksyms_modload().
+
+        A need that was met by an absolute symbol has become one; under KDTRACE_HOOKS every need
+        stays in the table.
+        """
+        yield from kobj.defined
+        if self.kernel.has_dtrace:
+            yield from kobj.undefined
+        elif not self._absolute.isdisjoint(kobj.undefined):
+            yield from self._absolute & kobj.undefined.keys()
 
     def _already(self, path: Path, name: str) -> Halt:
         module = self._modules[name]
         where = "built into the kernel" if module.is_builtin else "loaded"
         return halt("already-loaded", path, f"a module {show_name(name)} is {where} already",
                     f"module with name `{show_name(name)}' already loaded")  # fmt: skip
+
+
+def _judge_local_relocations(file: Linkable) -> Halt | None:
+    return judge_relocations(file.kobj, file.relocations, True, frozenset())
+
+
+def _judge_global_relocations(file: Linkable) -> Halt | None:
+    return judge_relocations(file.kobj, file.relocations, False, frozenset())
 
 
 def _refuse(rule_id: str, path: Path, message: str, kernel_message: str = "") -> LoadResult:

@@ -47,6 +47,8 @@ _STRING_BYTES = 4096  # the longest name read from a section
 
 def show_name(name: str) -> str:
     """Give a name from a file so that it can stand in a message: printable and not too long."""
+    if len(name) <= _SHOWN_CHARACTERS and name.isprintable():
+        return name
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
