@@ -41,7 +41,7 @@ def _complete(top: Path, environment: Path, extra: str) -> int:
             return _fail("Python cannot make a virtual environment; apt install python3-venv")
     package = f"{top}[test]" if extra == "test" else str(top)
     command = (str(python), "-m", "pip", "install", "--quiet", "--editable", package)
-    if subprocess.run(command, check=False).returncode != 0:  # noqa: S603  # our own words
+    if subprocess.run(command, check=False).returncode != 0:
         return _fail("pip could not install what modbuild needs (see above); mend that, run again")
     stamp.touch()
     return 0

@@ -313,14 +313,12 @@ class LoaderState:
         if stop is not None:
             return stop
         if unknown:
-            shown = ", ".join(show_name(name) for name in unknown[:5])
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             load.notes.append(
                 finding(
                     "symbols-unknown",
                     kobj.path,
-                    f"{len(unknown)} undefined symbols could not be checked, because the "
-                    f"symbols of this kernel are not known: {shown}{more}",
+                    "its undefined symbols could not all be checked, because the symbols of this "
+                    "kernel are not known",
                 )
             )
         zero = self._zero_names & kobj.undefined.keys()

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
-from buildsys.base.files import (
-    SharedFile,
-    is_temporary,
-    open_shared,
-    remove_file,
-    sync_directory,
-    write_whole,
-)
+from buildsys.base.files import is_temporary, remove_file, sync_directory, write_whole
+from buildsys.base.locks import SharedFile, open_shared
 
 _MAGIC = b"modbuild journal 1"
 

@@ -9,15 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
+from buildsys.base.below import make_below, remove_below, remove_stale_temporaries, stage_whole
 from buildsys.base.digest import digest_bytes
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import (
-    make_below,
-    make_directory,
-    remove_below,
-    remove_stale_temporaries,
-    stage_whole,
-)
+from buildsys.base.files import make_directory
 from buildsys.check.verdict import ApprovedKmod
 from buildsys.install.layout import FILE_MODE, ROOT_OWNER, InstalledFile, InstallPlace
 from buildsys.install.lookup import (

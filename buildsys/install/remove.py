@@ -4,13 +4,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from buildsys.base.files import (
-    open_below,
-    remove_below,
-    remove_empty_directory,
-    remove_file,
-    remove_stale_temporaries,
-)
+from buildsys.base.below import open_below, remove_below, remove_stale_temporaries
+from buildsys.base.files import remove_empty_directory, remove_file
 from buildsys.install.layout import InstalledFile, InstallPlace
 from buildsys.install.lookup import (
     NOT_A_FILE,

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from buildsys.elf.reader import MAGIC, parse_elf, read_image
 from buildsys.kernel.image import has_diagnostic, has_dtrace, kernel_from_elf
 from buildsys.kernel.model import BuiltinModule, Kernel, split_required
 from buildsys.kernel.nm import is_nm_text, parse_nm
+from buildsys.kernel.port import MODULE_MACHINES, find_ports
 from buildsys.kernel.saved import is_kernel_map, parse_kernel_map, render_kernel_map
 from buildsys.kernel.version import KernelVersion
 
@@ -31,7 +33,8 @@ def load_kernel(
 ) -> Kernel:
     """Read a kernel image, nm text or a saved map, each also gzipped.
 
-    machine and version are what the kernel must be for; nm text, which tells neither, needs both.
+    machine (or the name a kernel has for its modules, as mips-n32) and version are what the kernel
+    must be for; nm text, which tells neither, needs both.
     builtins names a JSON list of its built-in modules, for nm text.
     """
     image = _unpack(read_image(path), path)
@@ -41,6 +44,8 @@ def load_kernel(
         kernel = _parse_map(bytes(image), path)
     else:
         kernel = _kernel_from_nm(image, path, machine, version, machine_arch, name, builtins)
+    if machine in MODULE_MACHINES and set(find_ports(machine)) & set(find_ports(kernel.machine)):
+        kernel = replace(kernel, machine=machine)
     _refuse_other(kernel, path, machine, version)
     return kernel
 

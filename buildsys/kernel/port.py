@@ -51,8 +51,8 @@ _MACHINES: dict[str, str] = {
     "arm": "acorn32 cats epoc32 hpcarm iyonix netwinder shark zaurus",
     "aarch64 arm": "evbarm",
     "mips mips64": "algor evbmips sbmips sgimips",
-    "mips": "arc cobalt emips ews4800mips hpcmips mipsco newsmips playstation2 pmax",
-    "powerpc": "amigappc bebox evbppc ibmnws mvmeppc ofppc prep rs6000 sandpoint",
+    "mips": "mips-n32 arc cobalt emips ews4800mips hpcmips mipsco newsmips playstation2 pmax",
+    "powerpc": "powerpc-booke amigappc bebox evbppc ibmnws mvmeppc ofppc prep rs6000 sandpoint",
     "powerpc powerpc64": "macppc",
     "m68k": "amiga atari cesfic hp300 luna68k mac68k mvme68k news68k next68k sun2 sun3 virt68k "
     "x68k",
@@ -74,6 +74,9 @@ _PORTS_OF_MACHINE: dict[str, tuple[Port, ...]] = {
     for names, machines in _MACHINES.items()
     for machine in machines.split()
 }
+# What a kernel may call itself when it looks for modules, instead of its machine: module_machine
+# in sys/arch/mips/mips/cpu_subr.c and sys/arch/evbppc/mpc85xx/machdep.c.
+MODULE_MACHINES = frozenset({"mips-n32", "powerpc-booke"})
 _OWN_MACHINE = {62: "amd64", 3: "i386", 43: "sparc64", 75: "vax", 50: "ia64", 15: "hppa"}
 
 

@@ -13,6 +13,7 @@ from buildsys.module.model import CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
+from buildsys.plist import render_plist
 from buildsys.toolchain.argv import (
     compile_argv,
     link_argv,
@@ -33,6 +34,7 @@ class ModulePaths:
 
     objects: Path
     kmod: Path
+    plist: Path
     verdict: Path
     receipt: Path
     installed: Path  # the directory NAME/ below DESTDIR/stand/…/modules
@@ -57,7 +59,6 @@ class Surroundings:
     judge_files: tuple[Path, ...]  # the sources of the check itself
     installed_kmods: tuple[tuple[str, Path], ...]  # below DESTDIR, by name
     ioconf_inputs: dict[str, tuple[Path, ...]]  # what config(1) will read, by module
-    properties: dict[str, bytes]  # plist by module
     is_privileged: bool
 
 
@@ -105,6 +106,7 @@ def find_paths(request: Request, surroundings: Surroundings, module: Module) -> 
     return ModulePaths(
         objects=objects,
         kmod=objects / f"{module.name}.kmod",
+        plist=objects / f"{module.name}.plist",
         verdict=objects / f"{module.name}.verdict.json",
         receipt=receipt_path(receipts_directory(request), module.name),
         installed=place.destdir / place.target / module.name,
@@ -149,7 +151,7 @@ class _ModulePlanner:
         if self.module.has_ident_note:
             source = self.paths.objects / f"{_IDENT}.S"
             units.append(CompileUnit(source, f"{_IDENT}.o", Language.ASSEMBLY, ()))
-        steps = [] if generate is None else [generate]
+        steps = [generate]
         if self.module.ioconf is not None:
             steps.append(self._configure_step(self.module.ioconf))
         after = tuple(step.name for step in steps)
@@ -157,22 +159,25 @@ class _ModulePlanner:
         steps.append(self._link_step([self.paths.objects / unit.object for unit in units]))
         return steps
 
-    def _generate_step(self) -> Step | None:
+    def _generate_step(self) -> Step:
         files: list[tuple[Path, bytes]] = []
+        removed: tuple[Path, ...] = ()
         if self.module.has_ident_note:
             text = render_ident_source(self.request.target.version.number)
             files.append((self.paths.objects / f"{_IDENT}.S", text.encode()))
-        links: list[tuple[Path, Path]] = []
+        if self.module.properties:
+            files.append((self.paths.plist, render_plist(self.module.properties)))
+        else:
+            removed = (self.paths.plist,)
+        links: tuple[tuple[Path, Path], ...] = ()
         if self.request.config.src is not None:
             system = self.request.config.src / "sys"
-            links.extend(
+            links = tuple(
                 (self.paths.objects / link.name, system / link.target)
                 for link in self.request.target.machine.links
             )
-        if not files and not links:
-            return None
         outputs = (*(path for path, _ in files), *(link for link, _ in links))
-        action = Generate(tuple(files), tuple(links))
+        action = Generate(tuple(files), links, removed)
         return Step(f"generate:{self.module.name}", self.module.name, action, (), outputs)
 
     def _configure_step(self, ioconf: Path) -> Step:
@@ -276,27 +281,23 @@ class _ModulePlanner:
             kmod=self.paths.kmod,
             verdict=self.paths.verdict,
             kernel=target.kernel,
-            machine=target.machine.label,
+            machine=target.machine.module_directory,
+            machine_arch=target.machine.arch,
             kernel_version=target.version.number,
             expected_class=self.module.kmod_class,
             expected_requires=self.module.requires,
-            has_ident_note=self.module.has_ident_note,
-            properties=tuple(
-                (name, self.surroundings.properties[name])
-                for name in closure
-                if name in self.surroundings.properties
-            ),
             required=required,
             installed=installed if self._needs_installed(closure) else (),
         )
         kernel = () if target.kernel is None else (target.kernel,)
-        kmods = (path for _, path in (*action.required, *action.installed))
+        kmods = (path for _, path in required)
         return Step(
             f"check:{self.module.name}",
             self.module.name,
             action,
             _unique((self.paths.kmod, *kmods, *kernel, *self.surroundings.judge_files)),
             (self.paths.verdict,),
+            tuple(f"generate:{name}" for name in closure if name in self.all_paths),
         )
 
     def _needs_installed(self, closure: Iterable[str]) -> bool:
@@ -306,9 +307,11 @@ class _ModulePlanner:
     def install_step(self) -> Step:
         """Plan putting the module below DESTDIR, after the modules that it requires."""
         name = self.module.name
-        plist = self.surroundings.properties.get(name)
+        plist = self.paths.plist if self.module.properties else None
+        inputs = [self.paths.verdict, self.paths.kmod]
         outputs = [self.paths.receipt, self.paths.installed / f"{name}.kmod"]
         if plist is not None:
+            inputs.append(plist)
             outputs.append(self.paths.installed / f"{name}.plist")
         place = install_place(self.request, self.surroundings.is_privileged)
         action = Install(self.paths.verdict, plist, place, self.paths.receipt)
@@ -317,7 +320,7 @@ class _ModulePlanner:
             f"install:{name}",
             name,
             action,
-            (self.paths.verdict, self.paths.kmod),
+            tuple(inputs),
             tuple(outputs),
             tuple(f"install:{other}" for other in requires),
         )

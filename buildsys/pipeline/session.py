@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.files import hold_lock
+from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
 from buildsys.install.layout import module_directory
@@ -24,7 +24,6 @@ from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.tasks import Progress, find_stale, run_plan
-from buildsys.plist import render_plist
 from buildsys.toolchain.argv import tool_environment
 
 RECORD_DIRECTORY = ".modbuild"
@@ -141,11 +140,6 @@ def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:
             module.name: _ioconf_inputs(request, module)
             for module in request.modules
             if module.ioconf is not None
-        },
-        properties={
-            module.name: render_plist(module.properties)
-            for module in request.modules
-            if module.properties
         },
         is_privileged=is_privileged,
     )

@@ -11,10 +11,11 @@ from buildsys.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Write files whose content is known beforehand, and make symbolic links."""
+    """Write files whose content is known beforehand, make symbolic links, remove old files."""
 
     files: tuple[tuple[Path, bytes], ...]
     links: tuple[tuple[Path, Path], ...]  # link, target
+    removed: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,21 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Judge a kmod as the kernel would.
+    """Judge a kmod as the kernel would, with the plists that lie beside kmods.
 
     required are the kmods of this run that it may pull in, installed further ones found below
-    DESTDIR; properties are plists; all by module name.
+    DESTDIR, both by module name.
     """
 
     name: str
     kmod: Path
     verdict: Path
     kernel: Path | None  # a kernel, nm list or saved map; None when no symbols are known
-    machine: str  # the profile's label
+    machine: str  # as the kernel knows it, module_machine
+    machine_arch: str
     kernel_version: int
     expected_class: ModuleClass
     expected_requires: tuple[str, ...]
-    has_ident_note: bool
-    properties: tuple[tuple[str, bytes], ...]
     required: tuple[tuple[str, Path], ...]
     installed: tuple[tuple[str, Path], ...]
 
@@ -71,7 +71,7 @@ class Install:
     """Put an approved kmod and its properties below DESTDIR."""
 
     verdict: Path
-    plist: bytes | None
+    plist: Path | None
     place: InstallPlace
     receipt: Path
 

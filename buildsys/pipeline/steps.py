@@ -11,16 +11,18 @@ from buildsys.base.files import (
     make_directory,
     make_link,
     move_into_place,
+    read_whole,
     remove_file,
     temporary_beside,
     write_whole,
 )
 from buildsys.check.verdict import Severity
+from buildsys.check.verdictfile import load_verdict
 from buildsys.install.kmod import install_kmod
 from buildsys.install.receipt import find_receipt, load_receipt, write_receipt
 from buildsys.install.record import update_metalog
 from buildsys.pipeline.depfile import parse_depfile
-from buildsys.pipeline.judge import Judge, load_verdict
+from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import (
@@ -126,7 +128,7 @@ class StepExecutor:
             errors = [item for item in verdict.findings if item.severity is Severity.ERROR]
             text = "\n".join(describe_finding(finding) for finding in errors)
             raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
-        return (), ""
+        return tuple(str(path) for path in verdict.inputs), ""
 
     def _run(self, argv: tuple[str, ...], shown: tuple[str, ...], directory: Path) -> CommandResult:
         result = self._runner.run(argv, directory, self._environment, self._timeout_seconds)
@@ -167,13 +169,16 @@ def _generate(action: Generate) -> Seen:
     for link, target in action.links:
         make_directory(link.parent)
         make_link(link, target)
+    for path in action.removed:
+        remove_file(path)
     return (), ""
 
 
 def _install(action: Install) -> Seen:
     approved = load_verdict(action.verdict).approve()
     previous = find_receipt(action.receipt)
-    receipt = install_kmod(approved, action.plist, action.place, previous)
+    plist = None if action.plist is None else read_whole(action.plist)
+    receipt = install_kmod(approved, plist, action.place, previous)
     make_directory(action.receipt.parent)
     write_receipt(action.receipt, receipt)
     return (), ""

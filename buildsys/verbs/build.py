@@ -71,8 +71,9 @@ def _describe(session: Session, context: Context, has_install: bool) -> str:
     lines.extend(_notes(session, context))
     if result.is_interrupted:
         lines.append("Interrupted; the next run goes on from here.")
-    for name in result.moved:
-        lines.append(f"{name}: a file that it reads changed meanwhile; run again")
+    lines.extend(
+        f"{name}: a file that it reads changed meanwhile; run again" for name in result.moved
+    )
     if result.done or result.failed or result.left_out:
         lines.append(describe_summary(session, has_install, context.directory))
     else:
@@ -81,7 +82,7 @@ def _describe(session: Session, context: Context, has_install: bool) -> str:
 
 
 def _notes(session: Session, context: Context) -> list[str]:
-    """Say what a person must know beside failures: warnings, what was not checked or is left over."""
+    """Say what else a person must know: warnings, what was not checked, what is left over."""
     paths = session.plan.paths
     lines = list(describe_notes(load_verdicts(paths[m.name].verdict for m in session.plan.modules)))
     if session.left_over:

@@ -15,10 +15,7 @@ from buildsys.verbs.settings import read_config
 def show(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Show version, symbols and built-in modules of the kernel that modules are checked with."""
     config = read_config(arguments, context)
-    if config.kernel is None:
-        path = load_target(config).kernel
-    else:
-        path = config.kernel
+    path = config.kernel or load_target(config).kernel
     if path is None:
         raise UsageError("no kernel is known for this machine and version; give one with --kernel")
     machine = load_machine(config.machine, config.machine_arch or None)

@@ -11,19 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from buildsys.base.errors import BuildsysError
-from buildsys.base.files import (
+from buildsys.base.below import (
     StagedFile,
-    is_temporary,
     make_below,
     open_below,
-    open_shared,
     remove_below,
     remove_stale_temporaries,
     stage_whole,
-    temporary_beside,
-    write_whole,
 )
+from buildsys.base.errors import BuildsysError
+from buildsys.base.files import is_temporary, temporary_beside, write_whole
+from buildsys.base.locks import open_shared
 
 CONTENT = b"some bytes\n"
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import open_shared
+from buildsys.base.locks import open_shared
 from buildsys.install.journal import Journal, recover, rewrite_shared
 
 CONTENT = st.lists(st.sampled_from([b"./a x\n", b"./b\n", b"./c yy\n"]), max_size=5).map(b"".join)

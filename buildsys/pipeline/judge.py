@@ -1,0 +1,63 @@
+"""The judge of a run: kmods against the run's kernel, each file read once."""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from buildsys.base.files import write_whole
+from buildsys.check.beyond import Expected
+from buildsys.check.check import check_kmod
+from buildsys.check.kmodfile import KmodCache
+from buildsys.check.verdict import Verdict
+from buildsys.check.verdictfile import load_verdict, render_verdict
+from buildsys.kernel.load import load_kernel
+from buildsys.kernel.model import Kernel
+from buildsys.kernel.version import KernelVersion
+from buildsys.pipeline.step import Check
+
+
+class Judge:
+    """Judges the kmods of one run; called from several threads, it judges one at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._caches: dict[tuple[Path | None, str, str, int], tuple[Kernel, KmodCache]] = {}
+
+    def judge(self, action: Check) -> Verdict:
+        """Judge a kmod and write its verdict, whatever it says."""
+        expected = Expected(
+            action.name,
+            action.expected_class.value,
+            KernelVersion(action.kernel_version),
+            action.expected_requires,
+        )
+        with self._lock:
+            kernel, cache = self._load(action)
+            required = {**dict(action.installed), **dict(action.required)}
+            verdict = check_kmod(action.kmod, kernel, required, expected, cache)
+        write_whole(action.verdict, render_verdict(verdict))
+        return verdict
+
+    def _load(self, action: Check) -> tuple[Kernel, KmodCache]:
+        key = (action.kernel, action.machine, action.machine_arch, action.kernel_version)
+        found = self._caches.get(key)
+        if found is None:
+            kernel = find_kernel(*key)
+            found = self._caches[key] = (kernel, KmodCache(kernel))
+        return found
+
+
+def find_kernel(path: Path | None, machine: str, machine_arch: str, number: int) -> Kernel:
+    """Load the kernel to judge with; machine is its module_machine, number its version.
+
+    Without a path only machine and version are known, and no symbols.
+    """
+    version = KernelVersion(number)
+    if path is None:
+        return Kernel(machine, version, machine_arch)
+    return load_kernel(path, machine, version, machine_arch)
+
+
+def load_verdicts(paths: Iterable[Path]) -> tuple[Verdict, ...]:
+    """Read the verdicts that exist."""
+    return tuple(load_verdict(path) for path in paths if path.exists())
