@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildsys.check.rulebook import find_rule
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.pipeline.outcome import FailureKind, RunResult
 from buildsys.pipeline.progress import describe_failure, describe_finding
 from buildsys.pipeline.session import Session
+
+_MENDS = {"symbols-unknown": "; give a kernel of this machine with --kernel"}
 
 
 def show_path(path: Path, directory: Path) -> str:
@@ -25,15 +28,17 @@ def count(number: int, noun: str) -> str:
 def describe_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """Give warnings a line each, and what could not be checked once for all modules."""
     lines: list[str] = []
-    unchecked: Counter[tuple[str, str]] = Counter()
+    unchecked: Counter[str] = Counter()
     for verdict in verdicts:
-        for finding in verdict.findings:
-            if finding.severity is Severity.NOTE:
-                unchecked[finding.rule, finding.message] += 1
-            elif finding.severity is Severity.WARNING:
-                lines.append(describe_finding(finding))
-    for (rule, message), number in sorted(unchecked.items()):
-        lines.append(f"not checked in {count(number, 'module')}: {rule}: {message}")
+        unchecked.update({item.rule for item in verdict.findings if item.severity is Severity.NOTE})
+        lines.extend(
+            describe_finding(item) for item in verdict.findings if item.severity is Severity.WARNING
+        )
+    for rule, number in sorted(unchecked.items()):
+        lines.append(
+            f"not checked in {count(number, 'module')}: {rule}: {find_rule(rule).meaning}"
+            f"{_MENDS.get(rule, '')}"
+        )
     return tuple(lines)
 
 
