@@ -167,14 +167,14 @@ def _check_requirements(
     module: LoadedModule, kobj: KernelObject, state: LoaderState
 ) -> Iterator[Finding]:
     needed = frozenset(kobj.undefined)
-    for required in module.required:
+    for required in filter(None, map(state.find_module, module.required)):
         if required.file is not None and needed.isdisjoint(required.file.kobj.defined):
             yield finding(
                 "requirement-unused",
                 kobj.path,
                 f"requires {show_name(required.name)} and uses none of its symbols",
             )
-    kept = {other.name for other in _closure(module)}
+    kept = _closure(module, state)
     for name in kobj.undefined if len(state.loaded_names()) > 1 else ():
         found = state.find(name) if state.offers(name) else None
         if found is not None and found.provider and found.provider not in kept:
@@ -186,10 +186,17 @@ def _check_requirements(
             )
 
 
-def _closure(module: LoadedModule) -> Iterator[LoadedModule]:
-    yield module
-    for required in module.required:
-        yield from _closure(required)
+def _closure(module: LoadedModule, state: LoaderState) -> set[str]:
+    """Name the modules that cannot be unloaded as long as this one is loaded, and this one."""
+    names: set[str] = set()
+    waiting = [module.name]
+    while waiting:
+        name = waiting.pop()
+        if name not in names:
+            names.add(name)
+            found = state.find_module(name)
+            waiting += () if found is None else found.required
+    return names
 
 
 def _join(names: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
 from buildsys.kernel.model import Kernel
 
 _KMOD = ".kmod"
+_SYMBOLS_UNKNOWN = "symbols-unknown"
 
 
 def check_kmod(
@@ -41,7 +42,7 @@ def check_kmod(
         if isinstance(file.result, Linkable):
             ignored = frozenset(file.result.kobj.defined)
     result = state.load(name, ignored=ignored)
-    findings += result.findings
+    findings += _without_echo(result.findings, path)
     if isinstance(file.result, Linkable):
         findings += _findings_beyond(file.result, result, state, cache, expected, name)
     outcome = result.outcome
@@ -80,6 +81,14 @@ def _directory(kernel: Kernel, kmods: Mapping[str, Path]) -> FindFile:
         return plist if leaf == f"{name}.plist" and plist.exists() else None
 
     return find
+
+
+def _without_echo(findings: Sequence[Finding], path: Path) -> list[Finding]:
+    """Leave out that a required module could not be checked where the module itself could not."""
+    own = {finding.rule for finding in findings if finding.path == path}
+    return [
+        f for f in findings if f.path == path or f.rule != _SYMBOLS_UNKNOWN or f.rule not in own
+    ]
 
 
 def _builtin_finding(path: Path, name: str) -> Finding:

@@ -5,12 +5,13 @@ from pathlib import Path
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.kobj import Halt, halt
 from buildsys.elf.memory import Memory, Pointer
-from buildsys.elf.model import Section, show_name
+from buildsys.elf.model import EM_MIPS, SHT_NOBITS, Section, show_name
 from buildsys.elf.modinfo import CLASS_MAXIMUM, LINK_SET, ModInfo, modinfo_at, show_class
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
 
 _NAME_BYTES = 32  # sys/sys/module.h, MAXMODNAME, the ending NUL counted
+_MISREAD = "64-bit little-endian"  # sys/sys/exec_elf.h: no ELF64_R_TYPE of its own for it
 _CALLED_LINK_SETS = ("link_set_sysctl_funcs", "link_set_evcnts")
 
 
@@ -37,8 +38,15 @@ def read_description(file: Linkable) -> ModInfo | Halt:
         None if pointer is None or not _is_set(memory, pointer) else modinfo_at(memory, pointer)
     )
     if modinfo is None:
+        layout = file.kobj.elf.layout
+        is_misread = file.kobj.elf.header.machine == EM_MIPS and str(layout) == _MISREAD
+        mend = (
+            f"the kernel misreads the relocations of {_MISREAD} MIPS"
+            if is_misread
+            else "the structure must be static, as MODULE() makes it"
+        )
         return halt("modinfo-pointer", path, f"{LINK_SET} points to no modinfo_t when the kernel "
-                    "reads it: the structure must be static, as MODULE() makes it")  # fmt: skip
+                    f"reads it: {mend}")  # fmt: skip
     if modinfo.name is None or not _is_set(memory, modinfo.name_pointer):
         return halt("modinfo-name", path, "mi_name points to no string when the kernel reads it: "
                     "it must not be a global symbol")  # fmt: skip
@@ -104,8 +112,20 @@ def judge_commands(file: Linkable) -> Halt | None:
 
 
 def _has_null(memory: Memory, section: Section, unit: int) -> bool:
-    pointers = (memory.pointer(section.index, at) for at in range(0, section.size - unit + 1, unit))
-    return any(pointer is not None and pointer.is_null for pointer in pointers)
+    relocated = {
+        offset
+        for table in memory.relocations
+        if table.target == section.index
+        for offset in table.offsets
+    }
+    if section.kind == SHT_NOBITS:
+        return section.size >= unit
+    content = bytes(memory.elf.content(section))
+    null = bytes(unit)
+    return any(
+        content[at : at + unit] == null and at not in relocated
+        for at in range(0, len(content) - unit + 1, unit)
+    )
 
 
 def _is_set(memory: Memory, pointer: Pointer) -> bool:

@@ -42,7 +42,7 @@ from buildsys.kernel.port import Port
 
 MAXIMUM_KMOD_BYTES = 64 << 20
 _MAXIMUM_SECTIONS = 32768  # sys/sys/exec_elf.h, ELF_MAXSHNUM
-_OVERLAP_FACTOR = 4  # tables claiming more than so many times the file must overlap
+MAXIMUM_TABLES_BYTES = 16 << 20  # of all tables together; real modules have 2 MiB at most
 _EV_CURRENT = 1
 
 
@@ -172,9 +172,12 @@ def _judge_tables(elf: ElfObject) -> Halt | None:
         return halt("symbol-strings", path, f"the symbol table takes its names from section {link}",
                     "file has invalid symbol strings")  # fmt: skip
     claimed = sum(section.size for section in tables) + symtabs[0].size + sections[link].size
-    if all(map(elf.has_content, tables)) and claimed > _OVERLAP_FACTOR * len(elf.image):
+    if all(map(elf.has_content, tables)) and claimed > len(elf.image):
         return halt("section-overlap", path,
                     f"its tables claim {claimed} bytes, the file has {len(elf.image)}")  # fmt: skip
+    if claimed > MAXIMUM_TABLES_BYTES:
+        return halt("table-size", path, f"its tables have {claimed} bytes; this check reads up to "
+                    f"{MAXIMUM_TABLES_BYTES}")  # fmt: skip
     return _judge_symbol_section(elf, symtabs[0], sections[link])
 
 

@@ -33,6 +33,7 @@ from buildsys.kernel.model import Kernel, split_required
 
 FindFile = Callable[[str], Path | None]  # a path on the target system to a file here
 _SECMODEL = 5
+_MAXIMUM_DEPTH = 100  # modules that wait for one another
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class LoadedModule:
     name: str
     module_class: int
     is_builtin: bool
-    required: tuple["LoadedModule", ...] = ()
+    required: tuple[str, ...] = ()
     references: int = 0
     file: Linkable | None = None
     modinfo: ModInfo | None = None
@@ -90,6 +91,10 @@ class LoaderState:
         self._offered: dict[str, LoadedModule] = {}  # who offers a name: the first loaded
         self._absolute = frozenset() if kernel.symbols is None else kernel.symbols.absolute
 
+    def find_module(self, name: str) -> LoadedModule | None:
+        """Find a module that is in the kernel."""
+        return self._lookup(name)
+
     def loaded_names(self) -> tuple[str, ...]:
         """Name the modules loaded from files, the first loaded first."""
         return tuple(name for name, module in self._modules.items() if not module.is_builtin)
@@ -118,15 +123,14 @@ class LoaderState:
         """Put a built-in module into the state after modunload(8): it needs force from now on."""
         module = self._lookup(name)
         if module is not None:
-            self._disabled[name] = self._modules.pop(name)
+            self._forget(module)
+            self._disabled[name] = module
 
     def forget_builtin(self, name: str) -> None:
         """Make the state that of a kernel which was built without this module."""
         module = self._lookup(name)
         if module is not None:
-            del self._modules[name]
-            for required in module.required:
-                required.references -= 1
+            self._forget(module)
 
     def load(
         self,
@@ -165,8 +169,6 @@ class LoaderState:
         if module.is_builtin and module.module_class == _SECMODEL:
             return _refuse("builtin-secmodel", where, "a built-in security model stays")
         self._forget(module)
-        for required in module.required:
-            required.references -= 1
         if module.is_builtin:
             self._disabled[name] = module
             note = finding("unload-at-run-time", where, "the built-in module itself may refuse")
@@ -178,8 +180,7 @@ class LoaderState:
         module = self._modules.get(name)
         if module is None and name in self._builtins:
             builtin, references = self._builtins.pop(name)
-            required = tuple(filter(None, map(self._lookup, builtin.required)))
-            module = LoadedModule(name, builtin.module_class, True, required, references)
+            module = LoadedModule(name, builtin.module_class, True, builtin.required, references)
             self._modules[name] = module
         return module
 
@@ -190,8 +191,15 @@ class LoaderState:
         for name in self._published(module.file.kobj):
             self._offered.setdefault(name, module)
 
+    def _count_references(self, module: LoadedModule, step: int) -> None:
+        for name in module.required:
+            required = self._lookup(name)
+            if required is not None:
+                required.references += step
+
     def _forget(self, module: LoadedModule) -> None:
         del self._modules[module.name]
+        self._count_references(module, -1)
         if module.file is not None:
             self._offered = {}
             for other in list(self._modules.values()):
@@ -227,6 +235,9 @@ class LoaderState:
                         f"circular dependency detected for `{show_name(mod_name)}'")  # fmt: skip
         if stop is not None:
             return stop
+        if len(load.pending) >= _MAXIMUM_DEPTH:
+            return halt("requirement-depth", found.path, f"requires a chain of more than "
+                        f"{_MAXIMUM_DEPTH} modules")  # fmt: skip
         load.pending.append(mod_name)
         result = self._link(load, found, described)
         load.pending.pop()
@@ -238,8 +249,7 @@ class LoaderState:
                         "modload -f brings it back",
                         f"use -f to reinstate builtin module `{show_name(name)}'")  # fmt: skip
         module = self._modules[name] = self._disabled.pop(name)
-        for required in module.required:
-            required.references += 1
+        self._count_references(module, 1)
         return module
 
     def _read(self, load: _Load, name: str, is_dependency: bool) -> Linkable | LoadedModule | Halt:
@@ -282,7 +292,7 @@ class LoaderState:
         return LoadedModule(name, 0, is_builtin=True)
 
     def _link(self, load: _Load, file: Linkable, described: ModInfo) -> LoadedModule | Halt:
-        required: list[LoadedModule] = []
+        required: list[str] = []
         for name in split_required(described.required or ""):
             stop = judge_requirement_name(file.path, name, described.name or "")
             if stop is not None:
@@ -290,7 +300,7 @@ class LoaderState:
             result = self._do_load(load, name, 0, is_dependency=True)
             if isinstance(result, Halt):
                 return _pass_on(result, file.path, described.name or "", name)
-            required.append(result)
+            required.append(name)
         stop = self._affix(load, file) or self._cache.ask(judge_commands, file)
         if stop is not None:
             return stop
@@ -302,8 +312,7 @@ class LoaderState:
             file=file,
             modinfo=described,
         )
-        for other in required:
-            other.references += 1
+        self._count_references(module, 1)
         self._register(module)
         return module
 

@@ -81,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     _corrupts("relocation-target", _LOAD, "a relocation section names a section beyond the table"),
     _corrupts("symbol-name", _CHECKSYMS, "a symbol's name lies outside the string table"),
     _corrupts("section-overlap", _LOAD, "tables overlap: they claim more than the file holds"),
+    _corrupts("table-size", _LOAD, "the tables are larger than this check reads"),
     # symbols and relocations
     _refused("redefined-symbol", ENOEXEC, _CHECKSYMS,
              "the kernel or a loaded module has the same global"),
@@ -117,6 +118,7 @@ RULES: tuple[Rule, ...] = (
              "a required name has at most 30 characters"),
     _refused("requirement-failed", 0, _DO_LOAD, "a required module does not load"),
     _refused("builtin-disabled", EPERM, _DO_LOAD, "the built-in module was unloaded: use force"),
+    _corrupts("requirement-depth", _DO_LOAD, "so long a chain overflows the kernel's stack"),
     _panics("modcmd-null", _DO_LOAD, "the module's command function is missing"),
     _panics("link-set-null", _MODULE + "module_load_sysctl", "a link set entry is a null pointer"),
     # properties

@@ -1,5 +1,6 @@
 """What words and strings of an object file will hold once the kernel has loaded it."""
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,7 @@ class Memory:
     symbols: SymbolTable
     relocations: Sequence[RelocationTable]
     is_before_affix: bool = False
+    ranges: Sequence[tuple[int, int, int]] = ()  # of a linked image: address, size, section
 
     def word(self, section: int, offset: int) -> int | None:
         """Read an unsigned number of 4 bytes; None when it lies outside the section."""
@@ -134,20 +136,21 @@ class Memory:
         return pointer
 
     def _follow(self, symbol: int, addend: int) -> Pointer:
-        value = self.symbols.values[symbol] + addend
         section = self.symbols.section(symbol)
-        wrapped = value % (1 << self.elf.layout.width_bits)
+        wrapped = (self.symbols.values[symbol] + addend) % (1 << self.elf.layout.width_bits)
         if symbol == 0:
             return Pointer(None, wrapped)
         if section == SHN_UNDEF or section >= SHN_LORESERVE or section >= len(self.elf.sections):
             return Pointer(None, wrapped, symbol)
-        return Pointer(section, value if value < 1 << 31 else wrapped, symbol)
+        return Pointer(section, wrapped, symbol)
 
     def at_address(self, address: int) -> Pointer:
         """Turn an address of a linked image into a place in a section."""
-        for section in self.elf.sections:
-            if section.flags & SHF_ALLOC and 0 <= address - section.address < section.size:
-                return Pointer(section.index, address - section.address)
+        found = bisect.bisect_right(self.ranges, (address, 1 << 64, 0)) - 1
+        if found >= 0:
+            start, size, index = self.ranges[found]
+            if address - start < size:
+                return Pointer(index, address - start)
         return Pointer(None, address)
 
 
@@ -161,7 +164,8 @@ def load_memory(elf: ElfObject) -> Memory:
             for section in elf.sections
             if section.kind in (SHT_REL, SHT_RELA) and _holds_data(elf, section.info)
         )
-    return Memory(elf, symbols or EMPTY_SYMBOLS, tables)
+    ranges = sorted((s.address, s.size, s.index) for s in elf.sections if s.flags & SHF_ALLOC)
+    return Memory(elf, symbols or EMPTY_SYMBOLS, tables, ranges=ranges)
 
 
 def _holds_data(elf: ElfObject, index: int) -> bool:

@@ -8,6 +8,7 @@ from buildsys.elf.model import ElfObject, Section, show_name
 LINK_SET = "link_set_modules"
 CLASS_NAMES = ("any", "misc", "vfs", "driver", "exec", "secmodel", "bufq")  # sys/sys/module.h
 CLASS_MAXIMUM = len(CLASS_NAMES)  # MODULE_CLASS_MAX: the first number that is no class
+_MAXIMUM_MODULES = 4096  # a kernel has some hundred built in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read_modinfos(memory: Memory) -> tuple[ModInfo, ...]:
     if section is None:
         return ()
     unit = elf.layout.pointer_bytes
-    if section.size > unit * 65536:
+    if section.size > unit * _MAXIMUM_MODULES:
         raise elf.fail(f"{LINK_SET}: {section.size} bytes, too many for a list of modules")
     modinfos = []
     for offset in range(0, section.size // unit * unit, unit):

@@ -22,6 +22,8 @@ from elftools.elf.structs import ELFStructs
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.elf.model import (
     EM_MIPS,
+    SHT_NOTE,
+    SHT_REL,
     SHT_RELA,
     SHT_STRTAB,
     SHT_SYMTAB,
@@ -38,8 +40,10 @@ from buildsys.elf.model import (
 from buildsys.elf.relocnames import relocation_names as own_relocation_names
 
 MAGIC = b"\x7fELF"
-MAXIMUM_TABLE_BYTES = 64 << 20  # the largest symbol or relocation table that is read
+MAXIMUM_TABLE_BYTES = 16 << 20  # the largest symbol or relocation table that is read
 _MAXIMUM_SECTIONS = 65536
+_MINIMUM_CLAIM = 4096  # below this, overlapping tables cost nothing
+_TABLES = (SHT_SYMTAB, SHT_REL, SHT_RELA, SHT_NOTE)
 _MAPPED_FROM_BYTES = 1 << 20  # below, one read is quicker than a mapping
 _RELOCATION_NAMES: dict[int, Mapping[str, Any]] = {
     3: enums.ENUM_RELOC_TYPE_i386,
@@ -99,7 +103,13 @@ def parse_elf(image: memoryview, path: Path) -> ElfObject:
             f"lie within the file of {len(image)} bytes; the file is cut short or damaged",
             path,
         )
-    return ElfObject(path, layout, header, sections, image)
+    elf = ElfObject(path, layout, header, sections, image)
+    claimed = sum(section.size for section in sections if section.kind in _TABLES)
+    if claimed > max(2 * len(image), _MINIMUM_CLAIM):
+        raise elf.fail(
+            f"its tables claim {claimed} bytes, the file has {len(image)}; it is damaged"
+        )
+    return elf
 
 
 def find_layout(image: memoryview, path: Path) -> Layout:

@@ -18,8 +18,8 @@ from buildsys.kernel.saved import is_kernel_map, parse_kernel_map, render_kernel
 from buildsys.kernel.version import KernelVersion
 
 _GZIP = b"\x1f\x8b"
-_MAXIMUM_UNPACKED_BYTES = 160 << 20
-_MAXIMUM_TEXT_BYTES = 32 << 20
+_MAXIMUM_UNPACKED_BYTES = 128 << 20
+_MAXIMUM_TEXT_BYTES = 8 << 20
 _KINDS = "a kernel (netbsd, netbsd.gdb, netbsd.gz), the output of nm, or a saved kernel map"
 
 
@@ -40,7 +40,7 @@ def load_kernel(
     image = _unpack(read_image(path), path)
     if bytes(image[:4]) == MAGIC:
         kernel = kernel_from_elf(parse_elf(image, path), machine, machine_arch)
-    elif is_kernel_map(bytes(image[:16])):
+    elif is_kernel_map(bytes(image[:16])) and len(image) <= _MAXIMUM_TEXT_BYTES:
         kernel = _parse_map(bytes(image), path)
     else:
         kernel = _kernel_from_nm(image, path, machine, version, machine_arch, name, builtins)

@@ -93,9 +93,12 @@ def _notes(session: Session, context: Context) -> list[str]:
             f"left over in {where}, no longer described: {names}"
             " (remove with 'modbuild uninstall --left-over')"
         )
+    limits = session.request.target.machine.limits
+    label = session.request.target.machine.label
+    if limits:
+        lines.append(f"limits of {label}: {limits}")
     others = session.request.other_modules
     if others:
-        label = session.request.target.machine.label
         lines.append(f"{count(len(others), 'module')} not for {label}: {', '.join(others)}")
     return lines
 
