@@ -26,6 +26,7 @@ from buildsys.check.linker import (
 )
 from buildsys.check.plist import judge_plist, plist_target
 from buildsys.check.rulebook import finding
+from buildsys.check.segments import LARGE_BYTES, loaded_bytes
 from buildsys.check.verdict import Finding, Outcome, Severity
 from buildsys.elf.model import SHN_ABS, show_name
 from buildsys.elf.modinfo import ModInfo
@@ -318,6 +319,15 @@ class LoaderState:
 
     def _affix(self, load: _Load, file: Linkable) -> Halt | None:
         kobj = file.kobj
+        if loaded_bytes(kobj) >= LARGE_BYTES:
+            load.notes.append(
+                finding(
+                    "size-at-run-time",
+                    kobj.path,
+                    f"asks for {loaded_bytes(kobj)} bytes; whether the kernel has them is decided "
+                    "at run time",
+                )
+            )
         stop, unknown = judge_undefined(kobj, self)
         if stop is not None:
             return stop

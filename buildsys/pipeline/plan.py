@@ -58,7 +58,6 @@ class Surroundings:
     kernel_headers: tuple[Path, ...]  # -isystem, where no source tree is given
     judge_files: tuple[Path, ...]  # the sources of the check itself
     installed_kmods: tuple[tuple[str, Path], ...]  # below DESTDIR, by name
-    ioconf_inputs: dict[str, tuple[Path, ...]]  # what config(1) will read, by module
     is_privileged: bool
 
 
@@ -193,7 +192,7 @@ class _ModulePlanner:
             f"generate:{self.module.name}/ioconf",
             self.module.name,
             Configure(config.argv, source / "sys", ioconf, self.paths.objects, names),
-            _unique((ioconf, *config.files, *self.surroundings.ioconf_inputs[self.module.name])),
+            _unique((ioconf, *config.files)),
             tuple(self.paths.objects / name for name in names),
         )
 

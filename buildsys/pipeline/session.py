@@ -10,8 +10,6 @@ from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
 from buildsys.install.layout import module_directory
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
-from buildsys.module.model import Module
-from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.plan import (
     Plan,
@@ -136,19 +134,8 @@ def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:
         kernel_headers=headers,
         judge_files=_own_sources(_JUDGES),
         installed_kmods=_find_installed(request),
-        ioconf_inputs={
-            module.name: _ioconf_inputs(request, module)
-            for module in request.modules
-            if module.ioconf is not None
-        },
         is_privileged=is_privileged,
     )
-
-
-def _ioconf_inputs(request: Request, module: Module) -> tuple[Path, ...]:
-    if module.ioconf is None or request.config.src is None:
-        return ()
-    return find_config_inputs(module.ioconf, request.config.src / "sys")
 
 
 def _own_sources(packages: Sequence[str]) -> tuple[Path, ...]:

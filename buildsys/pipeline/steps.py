@@ -22,6 +22,7 @@ from buildsys.install.kmod import install_kmod
 from buildsys.install.receipt import find_receipt, load_receipt, write_receipt
 from buildsys.install.record import update_metalog
 from buildsys.pipeline.depfile import parse_depfile
+from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
@@ -119,8 +120,9 @@ class StepExecutor:
             for file in action.names:
                 if not (place / file).exists():
                     raise StepError(f"{file}: config(1) did not make it", argv=argv)
-                write_whole(action.directory / file, (place / file).read_bytes())
-        return (), _text(result)
+                write_whole(action.directory / file, read_whole(place / file))
+        seen = find_config_inputs(action.ioconf, action.system)
+        return tuple(str(path) for path in seen), _text(result)
 
     def _check(self, action: Check) -> Seen:
         verdict = self._judge.judge(action)
