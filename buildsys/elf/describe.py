@@ -32,6 +32,19 @@ _MACHINES = {
     50: "ia64", 62: "x86_64", 75: "vax", 92: "or1k", 183: "aarch64", 243: "riscv",
     36902: "alpha",
 }  # fmt: skip
+_SECTION_TYPES = {
+    0: "NULL", 1: "PROGBITS", 2: "SYMTAB", 3: "STRTAB", 4: "RELA", 5: "HASH", 6: "DYNAMIC",
+    7: "NOTE", 8: "NOBITS", 9: "REL", 11: "DYNSYM", 14: "INIT_ARRAY", 15: "FINI_ARRAY",
+    16: "PREINIT_ARRAY", 17: "GROUP", 18: "SYMTAB SECTION INDICES", 0x6FFFFFF5: "GNU_ATTRIBUTES",
+    0x6FFFFFF6: "GNU_HASH",
+}  # fmt: skip
+_PROCESSOR_TYPES = {
+    (40, 0x70000001): "ARM_EXIDX", (40, 0x70000003): "ARM_ATTRIBUTES",
+    (62, 0x70000001): "X86_64_UNWIND", (243, 0x70000003): "RISCV_ATTRIBUTES",
+    (8, 0x70000005): "MIPS_DEBUG", (8, 0x70000006): "MIPS_REGINFO", (8, 0x7000000D): "MIPS_OPTIONS",
+    (8, 0x7000001E): "MIPS_DWARF", (8, 0x7000002A): "MIPS_ABIFLAGS",
+}  # fmt: skip
+_LOOS, _LOPROC, _LOUSER = 0x60000000, 0x70000000, 0x80000000
 _FLAGS = ((SHF_WRITE, "W"), (SHF_ALLOC, "A"), (SHF_EXECINSTR, "X"), (16, "M"), (32, "S"),
           (64, "I"), (128, "L"), (512, "G"), (1024, "T"), (2048, "C"))  # fmt: skip
 
@@ -93,7 +106,9 @@ def describe_kmod(path: Path) -> KmodFacts:
         width_bits=elf.layout.width_bits,
         byte_order=elf.layout.order,
         sections=tuple(
-            SectionFacts(s.name, s.type_name, _show_flags(s.flags), s.size, s.alignment)
+            SectionFacts(
+                s.name, _show_type(machine, s.kind), _show_flags(s.flags), s.size, s.alignment
+            )
             for s in elf.sections[1:]
         ),
         undefined=_names_of(symbols, STB_GLOBAL, is_undefined=True),
@@ -141,6 +156,16 @@ def render_facts(facts: KmodFacts) -> str:
 
 def _line(key: str, value: object) -> str:
     return f"{key:9} {show_name('-' if value is None else str(value))}"
+
+
+def _show_type(machine: int, kind: int) -> str:
+    name = _SECTION_TYPES.get(kind) or _PROCESSOR_TYPES.get((machine, kind))
+    if name is not None:
+        return name
+    for base, word in ((_LOUSER, "LOUSER"), (_LOPROC, "LOPROC"), (_LOOS, "LOOS")):
+        if kind >= base:
+            return f"{word}+0x{kind - base:x}"
+    return f"0x{kind:x}"
 
 
 def _show_flags(flags: int) -> str:

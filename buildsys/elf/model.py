@@ -36,11 +36,6 @@ ET_DYN = 3
 EM_MIPS = 8
 EM_SPARCV9 = 43
 EM_AARCH64 = 183
-SECTION_TYPE_NAMES = {
-    0: "NULL", 1: "PROGBITS", 2: "SYMTAB", 3: "STRTAB", 4: "RELA", 5: "HASH", 6: "DYNAMIC",
-    7: "NOTE", 8: "NOBITS", 9: "REL", 11: "DYNSYM", 14: "INIT_ARRAY", 15: "FINI_ARRAY",
-    16: "PREINIT_ARRAY", 17: "GROUP", 18: "SYMTAB_SHNDX",
-}  # fmt: skip
 _SHOWN_CHARACTERS = 120
 _STRING_BYTES = 4096  # the longest name read from a section
 
@@ -124,11 +119,6 @@ class Section:
     def is_writable(self) -> bool:
         """Tell whether its flags ask for writing."""
         return bool(self.flags & SHF_WRITE)
-
-    @property
-    def type_name(self) -> str:
-        """Name the type as readelf(1) does, without SHT_."""
-        return SECTION_TYPE_NAMES.get(self.kind, f"0x{self.kind:x}")
 
 
 @dataclass(frozen=True, slots=True)

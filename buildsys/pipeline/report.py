@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildsys.check.rulebook import find_rule
-from buildsys.check.verdict import Severity, Verdict
+from buildsys.check.verdict import Finding, Severity, Verdict
 from buildsys.pipeline.outcome import FailureKind, RunResult
 from buildsys.pipeline.progress import describe_failure, describe_finding
 from buildsys.pipeline.session import Session
 
+_SHOWN_FINDINGS = 3
 _MENDS = {"symbols-unknown": "; give a kernel of this machine with --kernel"}
 
 
@@ -26,20 +27,32 @@ def count(number: int, noun: str) -> str:
 
 
 def describe_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Give warnings a line each, and what could not be checked once for all modules."""
-    lines: list[str] = []
-    unchecked: Counter[str] = Counter()
+    """Give what a person must know beside failures: warnings, and what could not be checked.
+
+    A rule that a few findings speak of has a line for each; one of many has one line for all.
+    """
+    found: dict[tuple[Severity, str], list[Finding]] = {}
     for verdict in verdicts:
-        unchecked.update({item.rule for item in verdict.findings if item.severity is Severity.NOTE})
-        lines.extend(
-            describe_finding(item) for item in verdict.findings if item.severity is Severity.WARNING
-        )
-    for rule, number in sorted(unchecked.items()):
-        lines.append(
-            f"not checked in {count(number, 'module')}: {rule}: {find_rule(rule).meaning}"
-            f"{_MENDS.get(rule, '')}"
-        )
+        for finding in verdict.findings:
+            if finding.severity is not Severity.ERROR:
+                found.setdefault((finding.severity, finding.rule), []).append(finding)
+    lines: list[str] = []
+    for (severity, rule), findings in sorted(found.items(), key=lambda item: item[0][1]):
+        names = sorted({finding.path.stem for finding in findings})
+        mark = "not checked" if severity is Severity.NOTE else severity.value
+        if severity is Severity.WARNING and len(findings) <= _SHOWN_FINDINGS:
+            lines.extend(describe_finding(finding) for finding in findings)
+        else:
+            meaning = find_rule(rule).meaning + _MENDS.get(rule, "")
+            lines.append(f"{mark}: {rule} in {_some(names)}: {meaning}")
     return tuple(lines)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name some modules of many: 12 modules (a, b, c and 9 more)."""
+    shown = ", ".join(names[:_SHOWN_FINDINGS])
+    rest = len(names) - _SHOWN_FINDINGS
+    return f"{count(len(names), 'module')} ({shown}{f' and {rest} more' if rest > 0 else ''})"
 
 
 def describe_up_to_date(session: Session, has_install: bool, directory: Path) -> str:
