@@ -410,7 +410,8 @@ def _open_database(path: Path) -> sqlite3.Connection:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version in (0, _FORMAT):
                 database.executescript(_SCHEMA)
-                database.execute("SELECT count(*) FROM file, node LIMIT 1").fetchone()
+                database.execute("SELECT path FROM file LIMIT 1").fetchone()
+                database.execute("SELECT name FROM node LIMIT 1").fetchone()
                 return database
         except sqlite3.DatabaseError as error:
             if is_last or isinstance(error, sqlite3.OperationalError):
