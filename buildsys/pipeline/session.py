@@ -107,6 +107,7 @@ def explain_steps(
             return tuple(
                 (step.name, _explain(stale, step.name), store.last_reason(step.name))
                 for step in plan.steps
+                if step.module
             )
         finally:
             store.close()
