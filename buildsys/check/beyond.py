@@ -10,7 +10,7 @@ from buildsys.check.loader import LoadedModule, LoaderState
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding
 from buildsys.elf.model import SHN_ABS, SHN_COMMON, SHN_UNDEF, STB_WEAK, show_name
-from buildsys.elf.modinfo import ModInfo
+from buildsys.elf.modinfo import LINK_SET, ModInfo, modinfo_at
 from buildsys.elf.notes import ident_version, read_notes
 from buildsys.kernel.model import split_required
 from buildsys.kernel.version import KernelVersion
@@ -81,11 +81,27 @@ def check_ident(file: Linkable, modinfo: ModInfo) -> Iterator[Finding]:
 
 def check_dangers(module: LoadedModule, file: Linkable, state: LoaderState) -> Iterator[Finding]:
     """All warnings on a module that loads."""
+    if module.modinfo is not None:
+        yield from _check_late_requirements(file, module.modinfo)
     yield from _check_symbols(file)
     yield from _check_sections(file.kobj)
     yield from _check_skipped(file)
     yield from _check_values(file.kobj, state)
     yield from _check_requirements(module, file.kobj, state)
+
+
+def _check_late_requirements(file: Linkable, modinfo: ModInfo) -> Iterator[Finding]:
+    section = file.find_section(LINK_SET)
+    memory = file.memory(is_before_affix=False)
+    pointer = None if section is None else memory.pointer(section.index, 0)
+    late = None if pointer is None else modinfo_at(memory, pointer)
+    if late is not None and late.required and late.required != modinfo.required:
+        yield finding(
+            "requirement-invisible",
+            file.path,
+            f"mi_required ({show_name(late.required)}) is a global symbol, which the kernel has "
+            "not relocated when it reads the requirements: it sees none",
+        )
 
 
 def _check_symbols(file: Linkable) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from buildsys.check.linker import (
     known_value,
 )
 from buildsys.check.plist import judge_plist, plist_target
+from buildsys.check.relocations import RELOCATION_RULES
 from buildsys.check.rulebook import finding
 from buildsys.check.segments import LARGE_BYTES, loaded_bytes
 from buildsys.check.verdict import Finding, Outcome, Severity
@@ -277,7 +278,7 @@ class LoaderState:
         plist = self._find(plist_target(target))
         if plist is not None and (load.has_properties or is_dependency):
             load.inputs.append(plist)
-            stop = judge_plist(plist, is_dependency)
+            stop = judge_plist(plist, target, is_dependency)
         return file if stop is None else stop
 
     def _assume_builtin(self, load: _Load, name: str) -> LoadedModule:
@@ -319,6 +320,15 @@ class LoaderState:
 
     def _affix(self, load: _Load, file: Linkable) -> Halt | None:
         kobj = file.kobj
+        if kobj.port.name not in RELOCATION_RULES:
+            load.notes.append(
+                finding(
+                    "port-unknown",
+                    kobj.path,
+                    f"its relocations could not be judged: what {kobj.port.name} kernels take is "
+                    "not known",
+                )
+            )
         if loaded_bytes(kobj) >= LARGE_BYTES:
             load.notes.append(
                 finding(

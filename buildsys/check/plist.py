@@ -18,8 +18,11 @@ def plist_target(target: str) -> str:
     return f"{target}.plist"
 
 
-def judge_plist(path: Path, is_autoload: bool) -> Halt | None:
-    """Refuse a plist that the kernel cannot read, or that forbids autoloading when it is one."""
+def judge_plist(path: Path, target: str, is_autoload: bool) -> Halt | None:
+    """Refuse a plist that the kernel cannot read, or that forbids autoloading when it is one.
+
+    target is the kmod as the target system has it.
+    """
     try:
         image = bytes(read_image(path))
     except BuildsysError as error:
@@ -33,7 +36,7 @@ def judge_plist(path: Path, is_autoload: bool) -> Halt | None:
     if is_autoload and properties.get("noautoload") is True:
         return halt("autoload-disallowed", path, "its plist says noautoload, so it is not loaded "
                     "for a module that requires it: load it first, by hand",
-                    f"autoloading is disallowed for {path}")  # fmt: skip
+                    f"autoloading is disallowed for {target}")  # fmt: skip
     return None
 
 

@@ -157,7 +157,8 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
         raise StepError(
             f"{command.depfile}: the compiler did not write it", argv=command.argv
         ) from error
-    return tuple(os.path.join(command.directory, name) for name in parse_depfile(text))
+    names_read = (name.removeprefix("./") for name in parse_depfile(text))
+    return tuple(os.path.join(command.directory, name) for name in names_read)
 
 
 def _text(result: CommandResult) -> str:

@@ -87,6 +87,7 @@ class Store:
         self._paths: dict[int, str] = {}
         self._nodes: dict[str, _Node] = {}
         self._listings: dict[str, frozenset[str]] = {}
+        self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
         make_directory(path.parent)
         self._database = _open_database(path)
@@ -113,6 +114,7 @@ class Store:
         if known is not None:
             known.is_current = False
         self._listings.pop(os.path.dirname(path), None)
+        self._places.pop(path, None)
 
     def _look_at(self, path: str) -> bytes:
         known = self._files.get(path)
@@ -194,12 +196,12 @@ class Store:
         for path in step.outputs:
             self.forget_file(str(path))
         known = [str(path) for path in step.inputs]
-        further = [path for path in dict.fromkeys(discovered) if path not in set(known)]
+        further = self._resolve(discovered, known)
         if self._has_moved(step, ticket, known, further):
             self.forget(step.name)
             self.counts.forgotten.append(step.name)
             return False
-        shadows = self._find_shadows(step, further)
+        shadows = self._find_shadows(step, discovered)
         digests = [*ticket.digests, *(self.digest(path) for path in (*further, *shadows))]
         identities = [self._files[path].identity for path in (*known, *further, *shadows)]
         outputs = [str(path) for path in step.outputs]
@@ -310,6 +312,24 @@ class Store:
             if stamp == known.stamp:
                 return known.digest
         return self._look_at(path)
+
+    def _resolve(self, discovered: Sequence[str], known: Sequence[str]) -> list[str]:
+        """Give each file by its real name, once, and the places whose links led there.
+
+        A header that a hundred modules reach through their own links is then one file.
+        """
+        found: dict[str, None] = {}
+        for path in discovered:
+            directory, slash, name = path.rpartition("/")
+            real = self._places.get(directory)
+            if real is None:
+                real = self._places[directory] = os.path.realpath(directory)
+            if real != directory:
+                found[directory] = None
+            found[f"{real}{slash}{name}"] = None
+        for path in known:
+            found.pop(path, None)
+        return list(found)
 
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> tuple[str, ...]:
         match step.action:
