@@ -190,29 +190,6 @@ def _check_requirements(
                 kobj.path,
                 f"requires {show_name(required.name)} and uses none of its symbols",
             )
-    kept = _closure(module, state)
-    for name in kobj.undefined if len(state.loaded_names()) > 1 else ():
-        found = state.find(name) if state.offers(name) else None
-        if found is not None and found.provider and found.provider not in kept:
-            yield finding(
-                "provider-not-required",
-                kobj.path,
-                f"{show_name(name)} comes from module {show_name(found.provider)}, which is not "
-                "required: nothing keeps it loaded",
-            )
-
-
-def _closure(module: LoadedModule, state: LoaderState) -> set[str]:
-    """Name the modules that cannot be unloaded as long as this one is loaded, and this one."""
-    names: set[str] = set()
-    waiting = [module.name]
-    while waiting:
-        name = waiting.pop()
-        if name not in names:
-            names.add(name)
-            found = state.find_module(name)
-            waiting += () if found is None else found.required
-    return names
 
 
 def _join(names: tuple[str, ...]) -> str:

@@ -62,7 +62,11 @@ def check_set(paths: Sequence[Path], kernel: Kernel) -> tuple[Verdict, ...]:
     cache = KmodCache(kernel)
     required: dict[str, Path] = {}
     for path in paths:
-        required.setdefault(path.name.removesuffix(_KMOD), path)
+        name = path.name.removesuffix(_KMOD)
+        result = cache.read(required.setdefault(name, path)).result
+        if isinstance(result, Linkable):
+            for symbol in result.kobj.defined:
+                cache.providers.setdefault(symbol, name)
     return tuple(check_kmod(path, kernel, required, None, cache) for path in paths)
 
 

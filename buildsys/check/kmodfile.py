@@ -61,12 +61,14 @@ class KmodFile:
 class KmodCache:
     """Reads kmods for one kernel; a path is read once.
 
-    builtins gives each built-in module and how many others require it.
+    builtins gives each built-in module and how many others require it; providers may name the
+    module that offers a symbol, to explain one that is missing.
     """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._files: dict[Path, KmodFile] = {}
+        self.providers: dict[str, str] = {}
         self._answers: dict[tuple[Callable[[Linkable], Any], Path], Any] = {}
         builtins = kernel.builtins or ()
         counts = Counter(name for builtin in builtins for name in builtin.required)

@@ -56,6 +56,9 @@ class Scope(Protocol):
     def offers(self, name: str) -> bool:
         """Tell whether find would find it."""
 
+    def explain(self, name: str) -> str:
+        """Say why a name is not offered, to end a sentence with; '' when there is no reason."""
+
 
 def known_value(kobj: KernelObject, entry: int) -> int | None:
     """Give a defined symbol's value when loading does not move it."""
@@ -103,7 +106,7 @@ def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tupl
         finding(
             "undefined-symbol",
             kobj.path,
-            f"nothing offers {show_name(name)}",
+            f"nothing offers {show_name(name)}{scope.explain(name)}",
             f"symbol `{show_name(name)}' not found",
         )
         for name in missing

@@ -25,9 +25,8 @@ from buildsys.check.linker import (
     known_value,
 )
 from buildsys.check.plist import judge_plist, plist_target
-from buildsys.check.relocations import RELOCATION_RULES
 from buildsys.check.rulebook import finding
-from buildsys.check.segments import LARGE_BYTES, loaded_bytes
+from buildsys.check.unknown import note_limits, note_requirement
 from buildsys.check.verdict import Finding, Outcome, Severity
 from buildsys.elf.model import SHN_ABS, show_name
 from buildsys.elf.modinfo import ModInfo
@@ -92,6 +91,17 @@ class LoaderState:
         self._disabled: dict[str, LoadedModule] = {}
         self._offered: dict[str, LoadedModule] = {}  # who offers a name: the first loaded
         self._absolute = frozenset() if kernel.symbols is None else kernel.symbols.absolute
+
+    def explain(self, name: str) -> str:
+        """Say why a name is not offered; see linker.Scope."""
+        symbols = self.kernel.symbols
+        if name in self._cache.providers:
+            return f"; module {show_name(self._cache.providers[name])} does, and is not required"
+        if symbols is not None and name in symbols.weak:
+            return "; the kernel's is weak, which modules cannot use"
+        if symbols is not None and name in symbols.local:
+            return "; the kernel's is static, which modules cannot use"
+        return ""
 
     def find_module(self, name: str) -> LoadedModule | None:
         """Find a module that is in the kernel."""
@@ -283,14 +293,7 @@ class LoaderState:
 
     def _assume_builtin(self, load: _Load, name: str) -> LoadedModule:
         path = load.inputs[0] if load.inputs else Path(name)
-        load.notes.append(
-            finding(
-                "requirement-unknown",
-                path,
-                f"requires {show_name(name)}, of which no file was given; whether this kernel has "
-                "it built in is not known",
-            )
-        )
+        load.notes.append(note_requirement(path, name))
         return LoadedModule(name, 0, is_builtin=True)
 
     def _link(self, load: _Load, file: Linkable, described: ModInfo) -> LoadedModule | Halt:
@@ -320,36 +323,10 @@ class LoaderState:
 
     def _affix(self, load: _Load, file: Linkable) -> Halt | None:
         kobj = file.kobj
-        if kobj.port.name not in RELOCATION_RULES:
-            load.notes.append(
-                finding(
-                    "port-unknown",
-                    kobj.path,
-                    f"its relocations could not be judged: what {kobj.port.name} kernels take is "
-                    "not known",
-                )
-            )
-        if loaded_bytes(kobj) >= LARGE_BYTES:
-            load.notes.append(
-                finding(
-                    "size-at-run-time",
-                    kobj.path,
-                    f"asks for {loaded_bytes(kobj)} bytes; whether the kernel has them is decided "
-                    "at run time",
-                )
-            )
         stop, unknown = judge_undefined(kobj, self)
         if stop is not None:
             return stop
-        if unknown:
-            load.notes.append(
-                finding(
-                    "symbols-unknown",
-                    kobj.path,
-                    "its undefined symbols could not all be checked, because the symbols of this "
-                    "kernel are not known",
-                )
-            )
+        load.notes += note_limits(kobj, bool(unknown))
         zero = self._zero_names & kobj.undefined.keys()
         if zero:
             return judge_relocations(kobj, file.relocations, False, zero)

@@ -146,8 +146,6 @@ RULES: tuple[Rule, ...] = (
              "the name differs from the file's: a requirement on it would look for NAME/NAME.kmod"),
     _warning("note-damaged", "", "a note section cannot be read"),
     _warning("weak-unused", _LOOKUP, "an undefined weak symbol that nothing uses"),
-    _warning("provider-not-required", _CHECKSYMS,
-             "a symbol comes from a module that is not required, so nothing keeps it loaded"),
     _warning("constructor", _LOAD, "constructors are never run"),
     _warning("symbol-not-loaded", _LOAD, "a symbol stands in a section that is not loaded"),
     _warning("symbol-common", _LOAD, "a common symbol has its alignment for an address"),
