@@ -89,6 +89,7 @@ class Store:
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
+        self._next_identity = 1
         make_directory(path.parent)
         self._database = _open_database(path)
         self._load()
@@ -139,7 +140,8 @@ class Store:
         trusted = None if is_young else stamp
         known = self._files.get(path)
         if known is None:
-            identity = len(self._paths) + 1
+            identity = self._next_identity
+            self._next_identity += 1
             self._paths[identity] = path
             self._files[path] = _File(identity, trusted, digest, True, False)
         else:
@@ -335,7 +337,8 @@ class Store:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
-                shadows = tuple(find_shadows(headers, roots, self._is_present))
+                source = str(step.inputs[0])
+                shadows = tuple(find_shadows(source, headers, roots, self._is_present))
                 for path in shadows:
                     if path not in self._files:
                         self._remember(path, None, ABSENT)
@@ -346,7 +349,7 @@ class Store:
         known = self._files.get(path)
         if known is not None and known.is_current:
             return known.digest != ABSENT
-        return self._is_listed(path)
+        return self._is_listed(path) and os.path.exists(path)  # a link may lead nowhere
 
     def _name_changed_input(self, node: _Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):
@@ -367,6 +370,7 @@ class Store:
             stamp = None if ctime is None else Stamp(ctime, mtime, size, inode)
             self._files[path] = _File(identity, stamp, digest)
             self._paths[identity] = path
+        self._next_identity = max(self._paths, default=0) + 1  # a killed run leaves gaps
         nodes = self._database.execute(
             "SELECT name, recipe, key, inputs, seen, outputs, reason FROM node"
         )

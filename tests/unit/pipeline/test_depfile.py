@@ -1,0 +1,127 @@
+"""Dependency files read back as the compiler meant them, and what could shadow a header."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from buildsys.base.command import run_command
+from buildsys.pipeline.depfile import find_shadows, parse_depfile
+from buildsys.toolchain.discover import load_toolchain
+from buildsys.toolchain.machine import load_machine
+
+# Names as a compiler meets them: it cannot write one that ends in a backslash or holds a newline.
+NAMES = st.text(
+    st.characters(exclude_characters="\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029\0", codec="utf-8"),
+    min_size=1,
+).filter(
+    lambda name: not name.endswith(("\\", ":")) and name.strip() == name and name.isprintable()
+)
+
+
+def spell_name(name: str) -> str:
+    """Escape a name as clang does (lib/Frontend/DependencyFile.cpp, PrintFilename)."""
+    spelled = ""
+    for index, character in enumerate(name):
+        if character == " ":
+            before = name[:index]
+            spelled += "\\" * (1 + len(before) - len(before.rstrip("\\")))
+        elif character == "#":
+            spelled += "\\"
+        elif character == "$":
+            spelled += "$"
+        spelled += character
+    return spelled
+
+
+@given(st.lists(NAMES, min_size=1, unique=True))
+@example(["a\\ b", "#", "$$", "c:d.h", "\\x", "a\\\\ b"])
+def test_what_a_compiler_writes_is_read_back(names: list[str]) -> None:
+    text = "out.o: " + " \\\n  ".join(map(spell_name, names)) + "\n"
+    assert parse_depfile(text) == tuple(names)
+
+
+@given(st.text())
+def test_any_text_is_read_without_complaint(text: str) -> None:
+    assert all(parse_depfile(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("a.o:\n", ()),
+        ("a.o: a.c", ("a.c",)),
+        ("a.o: a.c a.h\n\na.h:\n", ("a.c", "a.h")),
+        ("a.o: a.c \\\r\n a.h\r\n", ("a.c", "a.h")),
+        ("a.o b.o: a.c a.c\nc.o: d.c\n", ("a.c", "d.c")),
+        ("C:/a.o: a\\:b.h", ("a:b.h",)),
+    ],
+)
+def test_other_forms_of_rules_are_read(text: str, names: tuple[str, ...]) -> None:
+    assert parse_depfile(text) == names
+
+
+def test_a_real_compiler_names_awkward_headers_so_that_they_are_found(tmp_path: Path) -> None:
+    # No backslash: LLVM writes it as a slash, and the store then never takes the step for done.
+    names = ["a b.h", "c#d.h", "e$f.h", "i:j.h", "k=l.h", "ü.h", "m'n.h"]
+    for name in names:
+        (tmp_path / name).write_text("")
+    source = tmp_path / "x.c"
+    source.write_text("".join(f'#include "{name}"\n' for name in names))
+    cc = load_toolchain("zig", load_machine("amd64"), None, os.environ).cc
+    depfile = tmp_path / "x.d"
+    result = run_command(
+        (*cc.argv, "-MD", "-MF", str(depfile), "-c", str(source), "-o", str(tmp_path / "x.o"))
+    )
+    assert result.is_success, result.output
+    read = parse_depfile(depfile.read_text())
+    assert read == (str(source), *(str(tmp_path / name) for name in names))
+
+
+def shadows(headers: list[str], roots: list[str], *there: str, source: str = "/m/x.c") -> set[str]:
+    known = {*headers, *there}
+    known |= {str(parent) for path in known for parent in Path(path).parents}
+    return set(find_shadows(source, headers, roots, known.__contains__))
+
+
+def test_each_earlier_directory_and_the_source_s_own_could_shadow() -> None:
+    assert (
+        shadows(["/c/x.h"], ["/m", "/a", "/b", "/c", "/d"])
+        == {
+            "/m/x.h",
+            "/a/x.h",
+            "/b/x.h",
+        }
+        - set()
+        | set()
+    )
+
+
+def test_the_first_missing_part_stands_for_all_below_it() -> None:
+    found = shadows(["/c/sys/a.h", "/c/sys/b.h"], ["/a", "/b", "/c"], "/b/sys/z.h", "/a/x")
+    assert {"/a/sys", "/b/sys/a.h", "/b/sys/b.h", "/m/sys"} <= found
+    assert not {"/a/sys/a.h", "/m/sys/a.h"} & found
+
+
+def test_the_directory_of_an_including_header_could_shadow() -> None:
+    assert "/d/x.h" in shadows(["/c/x.h", "/d/y.h"], ["/c", "/d"])
+
+
+def test_a_header_may_have_been_found_below_any_directory_that_leads_to_it() -> None:
+    found = shadows(["/c/deep/x.h"], ["/a", "/c", "/c/deep"], "/a/y.h")
+    assert {"/a/deep", "/a/x.h", "/c/x.h"} <= found
+
+
+def test_dots_in_a_path_are_always_there() -> None:
+    assert "/a/../x.h" in shadows(["/c/../x.h"], ["/a", "/c"], "/a/y.h")
+
+
+def test_what_is_there_is_not_watched() -> None:
+    assert shadows(["/c/x.h"], ["/m", "/c"], "/m/x.h") == set()
+
+
+def test_a_header_outside_the_path_has_no_shadow() -> None:
+    assert shadows(["/elsewhere/x.h"], ["/a", "/b"]) == set()
