@@ -21,7 +21,7 @@ def main() -> int:
         objdir = snapshot.guess_objdir(arguments, os.environ, directory)
         message = snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
         if message is not None:
-            print(message)
+            sys.stdout.write(message)
             return 0
     cli = importlib.import_module("buildsys.cli")
     return int(cli.run(arguments))

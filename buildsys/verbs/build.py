@@ -112,7 +112,7 @@ def _save_snapshot(session: Session, context: Context, has_install: bool, is_qui
         *_notes(session, context),
         describe_up_to_date(session, has_install, context.directory),
     ]
-    message = "" if is_quiet else "\n".join(lines)
+    message = "" if is_quiet else "\n".join((*lines, ""))
     path = snapshot.snapshot_path(objdir, key)
     try:
         make_directory(session.request.config.objdir / ".snapshots")
