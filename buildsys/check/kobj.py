@@ -14,6 +14,7 @@ from buildsys.check.verdict import Finding, Outcome
 from buildsys.elf.model import (
     EM_MIPS,
     ET_REL,
+    SHN_ABS,
     SHN_UNDEF,
     SHT_PROGBITS,
     SHT_REL,
@@ -60,7 +61,8 @@ class KernelObject:
     """A file that passed the first half of kobj_load(), with its tables read.
 
     defined and undefined map the names of STB_GLOBAL symbols to their entries (the last of equal
-    ones); relocation_sections are those that the kernel looks at, the ones without addend first.
+    ones), absolute are those defined in no section; relocation_sections are those that the kernel
+    looks at, the ones without addend first.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class KernelObject:
     symbols: SymbolTable
     defined: Mapping[str, int]
     undefined: Mapping[str, int]
+    absolute: frozenset[str]
     relocation_sections: tuple[Section, ...]
 
 
@@ -228,7 +231,8 @@ def _read_object(elf: ElfObject, port: Port) -> KernelObject | Halt:
         for section in elf.sections
         if section.kind == kind and elf.sections[section.info].kind == SHT_PROGBITS
     )
-    return KernelObject(elf.path, port, elf, symbols, defined, undefined, looked_at)
+    absolute = frozenset(name for name, entry in defined.items() if sections[entry] == SHN_ABS)
+    return KernelObject(elf.path, port, elf, symbols, defined, undefined, absolute, looked_at)
 
 
 def read_relocation_sets(kobj: KernelObject) -> tuple[RelocationSet, ...]:

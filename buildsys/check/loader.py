@@ -5,7 +5,7 @@ sys/kern/kern_module_vfs.c. What the modules' own code would do is not known: it
 succeed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class LoadedModule:
     required: tuple[str, ...] = ()
     references: int = 0
     file: Linkable | None = None
+    absolute_needs: frozenset[str] = frozenset()
     modinfo: ModInfo | None = None
 
 
@@ -90,7 +91,7 @@ class LoaderState:
         self._modules: dict[str, LoadedModule] = {}  # in load order
         self._disabled: dict[str, LoadedModule] = {}
         self._offered: dict[str, LoadedModule] = {}  # who offers a name: the first loaded
-        self._absolute = frozenset() if kernel.symbols is None else kernel.symbols.absolute
+        self._absolute = set(() if kernel.symbols is None else kernel.symbols.absolute)
 
     def explain(self, name: str) -> str:
         """Say why a name is not offered; see linker.Scope."""
@@ -122,7 +123,7 @@ class LoaderState:
         kobj = module.file.kobj
         entry = kobj.defined.get(name)
         if entry is None:
-            return Definition(module.name, None, name in self._absolute)
+            return Definition(module.name, None, name in module.absolute_needs)
         is_absolute = kobj.symbols.sections[entry] == SHN_ABS
         return Definition(module.name, known_value(kobj, entry), is_absolute)
 
@@ -200,7 +201,12 @@ class LoaderState:
         self._modules[module.name] = module
         if module.file is None:
             return
-        for name in self._published(module.file.kobj):
+        kobj = module.file.kobj
+        self._absolute.update(kobj.absolute)
+        for name in kobj.defined:
+            self._offered.setdefault(name, module)
+        # addsymtab() drops undefined symbols, but for KDTRACE_HOOKS and those become absolute
+        for name in kobj.undefined if self.kernel.has_dtrace else module.absolute_needs:
             self._offered.setdefault(name, module)
 
     def _count_references(self, module: LoadedModule, step: int) -> None:
@@ -315,6 +321,7 @@ class LoaderState:
             False,
             tuple(required),
             file=file,
+            absolute_needs=self._absolute_needs(file.kobj),
             modinfo=described,
         )
         self._count_references(module, 1)
@@ -332,17 +339,17 @@ class LoaderState:
             return judge_relocations(kobj, file.relocations, False, zero)
         return self._cache.ask(_judge_global_relocations, file)
 
-    def _published(self, kobj: KernelObject) -> Iterator[str]:
-        """Give the names in a module's symbol table: ksyms_modload().
+    def _absolute_needs(self, kobj: KernelObject) -> frozenset[str]:
+        """Give the needs that absolute symbols meet: affixing makes them absolute themselves.
 
-        A need that was met by an absolute symbol has become one; under KDTRACE_HOOKS every need
-        stays in the table.
+        sys/kern/subr_kobj.c, kobj_checksyms(); addsymtab() then keeps them in the module's table.
         """
-        yield from kobj.defined
-        if self.kernel.has_dtrace:
-            yield from kobj.undefined
-        elif not self._absolute.isdisjoint(kobj.undefined):
-            yield from self._absolute & kobj.undefined.keys()
+        candidates = kobj.undefined.keys() & self._absolute
+        return frozenset(name for name in candidates if self._is_absolute(name))
+
+    def _is_absolute(self, name: str) -> bool:
+        found = self.find(name)
+        return found is not None and found.is_absolute
 
     def _already(self, path: Path, name: str) -> Halt:
         module = self._modules[name]

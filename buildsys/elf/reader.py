@@ -254,10 +254,9 @@ def read_relocations(elf: ElfObject, section: Section) -> RelocationTable:
 @functools.cache
 def relocation_names(machine: int) -> Mapping[int, str]:
     """Give number and name of a machine's relocation types, as readelf(1) spells them."""
-    known = _RELOCATION_NAMES.get(machine)
-    if known is None:
-        return own_relocation_names(machine)
-    return {number: name for name, number in known.items() if isinstance(number, int)}
+    known = _RELOCATION_NAMES.get(machine, {})
+    names = {number: name for name, number in known.items() if isinstance(number, int)}
+    return own_relocation_names(machine) | names
 
 
 def _mips_types(

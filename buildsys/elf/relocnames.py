@@ -1,4 +1,4 @@
-"""Names of relocation types for the processors that pyelftools has none for.
+"""Names of relocation types that pyelftools does not have.
 
 Numbers and names as in the ports' sys/arch/*/include/elf_machdep.h (and the processors' ABIs).
 """
@@ -70,14 +70,22 @@ _NAMES: dict[str, str] = {
     "27:TLS_LDO_LO16 28:TLS_IE_HI16 29:TLS_IE_LO16 30:TLS_LE_HI16 31:TLS_LE_LO16 "
     "32:TLS_TPOFF 33:TLS_DTPOFF 34:TLS_DTPMOD ",
 }
+# What pyelftools lacks of the processors that it does name types for.
+_FURTHER: dict[int, dict[int, str]] = {
+    20: {248: "R_PPC_IRELATIVE", 249: "R_PPC_REL16", 250: "R_PPC_REL16_LO", 251: "R_PPC_REL16_HI",
+         252: "R_PPC_REL16_HA"},
+    21: {248: "R_PPC64_IRELATIVE", 249: "R_PPC64_REL16", 250: "R_PPC64_REL16_LO",
+         251: "R_PPC64_REL16_HI", 252: "R_PPC64_REL16_HA"},
+    183: {0: "R_AARCH64_NONE"},
+}  # fmt: skip
 _PREFIXES = {243: "RISCV", 2: "SPARC", 18: "SPARC", 43: "SPARC", 41: "ALPHA", 36902: "ALPHA",
              15: "PARISC", 4: "68K", 42: "SH", 75: "VAX", 92: "OR1K"}  # fmt: skip
 
 
 def relocation_names(machine: int) -> dict[int, str]:
-    """Give number and name (R_RISCV_64) of a machine's relocation types; empty when unknown."""
+    """Give number and name (R_RISCV_64) of the relocation types that pyelftools does not have."""
     prefix = _PREFIXES.get(machine)
     if prefix is None:
-        return {}
+        return dict(_FURTHER.get(machine, {}))
     pairs = (pair.split(":") for pair in _NAMES[prefix].split())
     return {int(number): f"R_{prefix}_{name}" for number, name in pairs}

@@ -185,14 +185,17 @@ def test_under_dtrace_a_need_outlives_its_provider(
     assert state.load("late").errno == (0 if has_dtrace else 8)
 
 
-def test_a_need_met_by_an_absolute_symbol_is_offered_again(
-    start: Callable[..., LoaderState], kernel: Kernel
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_a_need_met_by_an_absolute_symbol_outlives_its_provider(
+    start: Callable[..., LoaderState], is_absolute: bool
 ) -> None:
-    state = start(user={"extra": f"{USE}kern_absolute"})
+    extra = ".globl mark\n.set mark, 77" if is_absolute else GLOBAL.format("mark")
+    needs = {"extra": f"{USE}mark"}
+    state = start(low={"extra": extra}, user=needs, late=needs)
+    state.load("low")
     assert state.load("user").outcome is Outcome.LOADS
-    definition = state.find("kern_absolute")
-    assert definition is not None
-    assert definition.provider == ""
+    state.unload("low")
+    assert state.load("late").errno == (0 if is_absolute else 8)
 
 
 @pytest.mark.parametrize(
