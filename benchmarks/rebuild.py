@@ -28,9 +28,9 @@ from buildsys.pipeline.step import Command, Generate, Install
 
 # The program itself, telling at its end how much memory the process had at most (KiB).
 _PROGRAM = """
-import atexit, resource, sys
+import atexit, os, resource, sys
 def tell():
-    with open("peak", "w") as stream:
+    with open(os.environ["BENCH_PEAK"], "w") as stream:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=stream)
 atexit.register(tell)
 from buildsys.__main__ import main
@@ -52,6 +52,7 @@ def main() -> int:
     """Measure, and print a table."""
     options = _parse_options()
     directory = Path(tempfile.mkdtemp(prefix="modbuild-bench."))
+    os.environ["BENCH_PEAK"] = f"{directory}.peak"
     try:
         write_tree(directory, options.modules, options.sources, options.headers)
         _Bench(directory, options.runs, options.jobs).run()
@@ -119,7 +120,7 @@ class _Bench:
         if done.returncode != 0:
             sys.exit(f"{shlex.join(argv)}: status {done.returncode}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        peak = self._directory / "peak"
+        peak = Path(os.environ["BENCH_PEAK"])
         megabytes = int(peak.read_text()) / 1024 if peak.exists() else 0.0
         peak.unlink(missing_ok=True)
         return Cost(wall, cpu, megabytes)

@@ -55,6 +55,7 @@ class Config:
     objdir: Path
     destdir: Path
     metalog: Path
+    directory: Path  # where the command runs
     origins: tuple[tuple[str, str], ...]
 
 
@@ -83,7 +84,7 @@ def resolve_config(
         origins["objdir"] = "environment MAKEOBJDIRPREFIX"
     if not values["metalog"]:
         values["metalog"] = str(Path(values["destdir"]) / "METALOG")
-    return _make_config(values, tuple(origins.items()))
+    return _make_config(values, directory, tuple(origins.items()))
 
 
 def _choose(
@@ -106,7 +107,9 @@ def _choose(
     return setting.default, "default", directory
 
 
-def _make_config(values: Mapping[str, str], origins: tuple[tuple[str, str], ...]) -> Config:
+def _make_config(
+    values: dict[str, str], directory: Path, origins: tuple[tuple[str, str], ...]
+) -> Config:
     def path(key: str) -> Path | None:
         return Path(values[key]) if values[key] else None
 
@@ -122,6 +125,7 @@ def _make_config(values: Mapping[str, str], origins: tuple[tuple[str, str], ...]
         objdir=Path(values["objdir"]),
         destdir=Path(values["destdir"]),
         metalog=Path(values["metalog"]),
+        directory=directory,
         origins=origins,
     )
 

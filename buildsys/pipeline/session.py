@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
-from buildsys.config import Config
+from buildsys.config import CONFIG_FILE, Config
 from buildsys.install.layout import module_directory
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.pipeline.outcome import RunResult
@@ -158,7 +158,7 @@ def _watched_beside(request: Request, environment: Mapping[str, str]) -> tuple[s
     """Give the files and directories that decide what is planned, rather than what steps read."""
     config = request.config
     paths = [*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*.yaml")]
-    paths += [config.modules, _installed_directory(request), Path.cwd()]
+    paths += [config.modules, _installed_directory(request), config.directory / CONFIG_FILE]
     for module in request.modules:
         paths += [module.directory, module.place.path]
     paths += sorted(path for path in config.modules.glob("*/*.yaml"))
