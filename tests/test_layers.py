@@ -47,7 +47,7 @@ DOORS = {
     "yaml": {"base/yamlfile.py"},
     "jinja2": {"template.py", "pipeline/page.py"},
     "rich": {"pipeline/bar.py"},
-    "sqlite3": {"pipeline/store.py"},
+    "sqlite3": {"pipeline/storefile.py"},
     "subprocess": {"base/command.py", "bootstrap.py"},
     "multiprocessing": set(),
     "socket": set(),

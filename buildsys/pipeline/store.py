@@ -5,7 +5,6 @@ all methods are called from one thread.
 """
 
 import os
-import sqlite3
 import time
 from array import array
 from collections.abc import Iterable, Sequence
@@ -15,48 +14,14 @@ from pathlib import Path
 from buildsys.base.digest import ABSENT, Stamp, digest_file, digest_parts, stat_stamp
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import make_directory, remove_file
+from buildsys.base.files import make_directory
 from buildsys.pipeline.depfile import find_shadows
 from buildsys.pipeline.step import Command, Step
+from buildsys.pipeline.storefile import KnownFile, Node, StoreFile
 
-_FORMAT = 1
 _PREFIX_BYTES = 8
 RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, too
 _ATTEMPTS = 5
-
-_SCHEMA = f"""
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA user_version = {_FORMAT};
-CREATE TABLE IF NOT EXISTS file (
-  id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE,
-  ctime INTEGER, mtime INTEGER, size INTEGER, inode INTEGER, digest BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS node (
-  name TEXT PRIMARY KEY, recipe BLOB NOT NULL, key BLOB NOT NULL, inputs BLOB NOT NULL,
-  seen BLOB NOT NULL, outputs BLOB NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
-"""
-
-
-@dataclass(slots=True)
-class _File:
-    identity: int
-    stamp: Stamp | None  # None: never trust it, read the file
-    digest: bytes
-    is_current: bool = False  # looked at in this run
-    is_saved: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A finished step: inputs and outputs are file numbers, seen and made prefixes of digests."""
-
-    recipe: bytes
-    key: bytes
-    inputs: "array[int]"
-    seen: bytes
-    outputs: "array[int]"
-    made: bytes
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +48,15 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.counts = StoreCounts()
-        self._files: dict[str, _File] = {}
-        self._paths: dict[int, str] = {}
-        self._nodes: dict[str, _Node] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
-        self._next_identity = 1
         make_directory(path.parent)
-        self._database = _open_database(path)
-        self._load()
+        self._database = StoreFile(path)
+        self._files = {known.path: known for known in self._database.files}
+        self._paths = {known.identity: known.path for known in self._database.files}
+        self._nodes = self._database.nodes
+        self._next_identity = max(self._paths, default=0) + 1  # a killed run leaves gaps
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -143,7 +107,7 @@ class Store:
             identity = self._next_identity
             self._next_identity += 1
             self._paths[identity] = path
-            self._files[path] = _File(identity, trusted, digest, True, False)
+            self._files[path] = KnownFile(identity, path, trusted, digest, True, False)
         else:
             known.is_saved = known.is_saved and (known.stamp, known.digest) == (trusted, digest)
             known.stamp, known.digest, known.is_current = trusted, digest, True
@@ -209,7 +173,7 @@ class Store:
         outputs = [str(path) for path in step.outputs]
         made = [self.digest(path) for path in outputs]
         recipe = step.recipe
-        node = _Node(
+        node = Node(
             recipe,
             _make_key(recipe, digests),
             array("I", identities),
@@ -219,20 +183,18 @@ class Store:
             ticket.reason,
         )
         self._nodes[step.name] = node
-        self._save_node(step.name, node)
+        self._database.save(self._unsaved((*node.inputs, *node.outputs)), step.name, node)
         return True
 
     def forget(self, name: str) -> None:
         """Make a step stale; an unknown one is fine."""
         if self._nodes.pop(name, None) is not None:
-            self._database.execute("DELETE FROM node WHERE name = ?", (name,))
-            self._database.commit()
+            self._database.forget(name)
 
     def forget_all(self) -> None:
         """Make every step stale."""
         self._nodes.clear()
-        self._database.execute("DELETE FROM node")
-        self._database.commit()
+        self._database.forget_all()
 
     def names(self) -> frozenset[str]:
         """Give the names of all finished steps."""
@@ -280,9 +242,10 @@ class Store:
 
     def close(self) -> None:
         """Save what was learnt of files, and close."""
-        self._save_files()
-        self._database.commit()
-        self._database.close()
+        try:
+            self._database.save_files(self._unsaved(self._paths))
+        finally:
+            self._database.close()
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -294,17 +257,28 @@ class Store:
             if path not in outputs and self._look_again(path) != digest:
                 return True
         for path in further:
-            if self._files.get(path) is None or not self._files[path].is_current:
-                # Not looked at before the command: its times must be older than the command.
-                self.digest(path)
-                stamp = stat_stamp(path)
-                if stamp is None or stamp.ctime_ns > ticket.began_ns - RACY_NANOSECONDS:
-                    return True
-            else:
-                before = self._files[path].digest
+            header = self._files.get(path)
+            before = None if header is None else header.digest
+            if header is not None and header.is_current:
                 if self._look_again(path) != before:
                     return True
+            elif self._is_too_young(path, ticket, before):
+                return True
         return False
+
+    def _is_too_young(self, path: str, ticket: Ticket, before: bytes | None) -> bool:
+        """Tell whether a file may have changed since a command began that was not looked at then.
+
+        Its times must be older than the command. Where the clock was set back, and they are in
+        the future, only what an earlier run read (before) can tell.
+        """
+        digest = self.digest(path)
+        stamp = stat_stamp(path)
+        if stamp is None:
+            return True
+        if stamp.ctime_ns > time.time_ns() + RACY_NANOSECONDS:
+            return digest != before
+        return stamp.ctime_ns > ticket.began_ns - RACY_NANOSECONDS
 
     def _look_again(self, path: str) -> bytes:
         known = self._files.get(path)
@@ -351,7 +325,7 @@ class Store:
             return known.digest != ABSENT
         return self._is_listed(path) and os.path.exists(path)  # a link may lead nowhere
 
-    def _name_changed_input(self, node: _Node, digests: Sequence[bytes]) -> str:
+    def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):
             if digests[index][:_PREFIX_BYTES] != _prefix(node.seen, index):
                 path = self._paths[identity]
@@ -362,47 +336,15 @@ class Store:
                 return f"{path} changed"
         return "an input changed"
 
-    def _load(self) -> None:
-        files = self._database.execute(
-            "SELECT id, path, ctime, mtime, size, inode, digest FROM file"
-        )
-        for identity, path, ctime, mtime, size, inode, digest in files:
-            stamp = None if ctime is None else Stamp(ctime, mtime, size, inode)
-            self._files[path] = _File(identity, stamp, digest)
-            self._paths[identity] = path
-        self._next_identity = max(self._paths, default=0) + 1  # a killed run leaves gaps
-        nodes = self._database.execute(
-            "SELECT name, recipe, key, inputs, seen, outputs, reason FROM node"
-        )
-        for name, recipe, key, inputs, seen, outputs, reason in nodes:
-            numbers, made = _split_outputs(outputs)
-            self._nodes[name] = _Node(recipe, key, array("I", inputs), seen, numbers, made, reason)
-
-    def _save_node(self, name: str, node: _Node) -> None:
-        self._save_files((*node.inputs, *node.outputs))
-        outputs = len(node.outputs).to_bytes(4, "little") + node.outputs.tobytes() + node.made
-        self._database.execute(
-            "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (name, node.recipe, node.key, node.inputs.tobytes(), node.seen, outputs, node.reason),
-        )
-        self._database.commit()
-
-    def _save_files(self, identities: Iterable[int] | None = None) -> None:
-        numbers = self._paths if identities is None else identities
-        rows = []
-        for identity in numbers:
-            path = self._paths[identity]
-            known = self._files[path]
+    def _unsaved(self, identities: Iterable[int]) -> list[KnownFile]:
+        """Give those files that are not yet as they are here in the database; now they will be."""
+        files = []
+        for identity in identities:
+            known = self._files[self._paths[identity]]
             if not known.is_saved:
                 known.is_saved = True
-                stamp = known.stamp
-                times = (
-                    (None, None, None, None)
-                    if stamp is None
-                    else (stamp.ctime_ns, stamp.mtime_ns, stamp.size, stamp.inode)
-                )
-                rows.append((identity, path, *times, known.digest))
-        self._database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                files.append(known)
+        return files
 
 
 def _make_key(recipe: bytes, digests: Sequence[bytes]) -> bytes:
@@ -413,37 +355,7 @@ def _prefix(prefixes: bytes, index: int) -> bytes:
     return prefixes[index * _PREFIX_BYTES : (index + 1) * _PREFIX_BYTES]
 
 
-def _split_outputs(blob: bytes) -> tuple["array[int]", bytes]:
-    count = int.from_bytes(blob[:4], "little")
-    numbers = array("I", blob[4 : 4 + 4 * count])
-    return numbers, blob[4 + 4 * count :]
-
-
 def _digest_any(path: str) -> bytes:
     if os.path.isdir(path):
         return digest_text(b"directory " + os.fsencode(os.path.realpath(path)))
     return digest_file(path)
-
-
-def _open_database(path: Path) -> sqlite3.Connection:
-    """Open the store; one that cannot be read (torn, or of another version) is made anew."""
-    for is_last in (False, True):
-        database = None
-        try:
-            database = sqlite3.connect(path, timeout=10)
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version in (0, _FORMAT):
-                database.executescript(_SCHEMA)
-                database.execute("SELECT path FROM file LIMIT 1").fetchone()
-                database.execute("SELECT name FROM node LIMIT 1").fetchone()
-                return database
-        except sqlite3.DatabaseError as error:
-            if is_last or isinstance(error, sqlite3.OperationalError):
-                raise BuildsysError(
-                    f"cannot open the record of the build: {error}", path
-                ) from error
-        if database is not None:
-            database.close()
-        for suffix in ("", "-wal", "-shm"):
-            remove_file(path.with_name(path.name + suffix))
-    raise BuildsysError("cannot open the record of the build", path)

@@ -1,0 +1,194 @@
+"""The file that the store lives in: rows of an SQLite database as values; decides nothing."""
+
+import os
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.digest import DIGEST_BYTES, Stamp
+from buildsys.base.errors import BuildsysError
+from buildsys.base.files import remove_file
+
+_FORMAT = 2
+
+_SCHEMA = f"""
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA user_version = {_FORMAT};
+CREATE TABLE IF NOT EXISTS file (
+  id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,
+  ctime INTEGER, mtime INTEGER, size INTEGER, inode INTEGER, digest BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS node (
+  name BLOB PRIMARY KEY, recipe BLOB NOT NULL, key BLOB NOT NULL, inputs BLOB NOT NULL,
+  seen BLOB NOT NULL, outputs BLOB NOT NULL, reason BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(slots=True)
+class KnownFile:
+    """A file: its number, and the digest that it had under a stamp (None: never trust it).
+
+    The marks are the store's: is_current, looked at in this run; is_saved, as it is in the file.
+    """
+
+    identity: int
+    path: str
+    stamp: Stamp | None
+    digest: bytes
+    is_current: bool = False
+    is_saved: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A finished step: inputs and outputs are file numbers, seen and made prefixes of digests."""
+
+    recipe: bytes
+    key: bytes
+    inputs: "array[int]"
+    seen: bytes
+    outputs: "array[int]"
+    made: bytes
+    reason: str
+
+
+class StoreFile:
+    """An open database with what it held; one that cannot be read is made anew, empty."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files: tuple[KnownFile, ...] = ()
+        self.nodes: dict[str, Node] = {}
+        with self._telling("open"):
+            self._database = self._open()
+
+    def save(self, files: Iterable[KnownFile], name: str, node: Node) -> None:
+        """Remember a finished step and the files that are new or changed, at one moment."""
+        with self._telling("write"):
+            self._write_files(files)
+            self._database.execute(
+                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?)", _node_row(name, node)
+            )
+            self._database.commit()
+
+    def save_files(self, files: Iterable[KnownFile]) -> None:
+        """Remember files that are new or changed."""
+        with self._telling("write"):
+            self._write_files(files)
+            self._database.commit()
+
+    def forget(self, name: str) -> None:
+        """Forget a step."""
+        with self._telling("write"):
+            self._database.execute("DELETE FROM node WHERE name = ?", (os.fsencode(name),))
+            self._database.commit()
+
+    def forget_all(self) -> None:
+        """Forget every step."""
+        with self._telling("write"):
+            self._database.execute("DELETE FROM node")
+            self._database.commit()
+
+    def close(self) -> None:
+        """Close the file; what was not saved is lost."""
+        with self._telling("close"):
+            self._database.close()
+
+    def _write_files(self, files: Iterable[KnownFile]) -> None:
+        self._database.executemany(
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", map(_file_row, files)
+        )
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # the disk, not what is in the file
+                raise
+        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
+            pass  # torn, or of another program
+        for suffix in ("", "-wal", "-shm"):
+            remove_file(self.path.with_name(self.path.name + suffix))
+        self.files, self.nodes = (), {}
+        return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=10)
+        try:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _FORMAT):
+                raise ValueError(version)
+            database.executescript(_SCHEMA)
+            self._load(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _load(self, database: sqlite3.Connection) -> None:
+        files = database.execute("SELECT id, path, ctime, mtime, size, inode, digest FROM file")
+        self.files = tuple(map(_read_file_row, files))
+        known = {row.identity for row in self.files}
+        nodes = database.execute(
+            "SELECT name, recipe, key, inputs, seen, outputs, reason FROM node"
+        )
+        self.nodes = dict(map(_read_node_row, nodes))
+        for node in self.nodes.values():
+            if not (known.issuperset(node.inputs) and known.issuperset(node.outputs)):
+                raise ValueError(node)
+
+    @contextmanager
+    def _telling(self, verb: str) -> Iterator[None]:
+        """Tell what SQLite complains of as an error of the file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise BuildsysError(f"cannot {verb} the record of the build: {error}", self.path) from (
+                error
+            )
+
+
+def _file_row(file: KnownFile) -> tuple[object, ...]:
+    stamp = file.stamp
+    times = (
+        (None, None, None, None)
+        if stamp is None
+        else (stamp.ctime_ns, stamp.mtime_ns, stamp.size, stamp.inode)
+    )
+    return (file.identity, os.fsencode(file.path), *times, file.digest)
+
+
+def _read_file_row(row: tuple[int, bytes, int, int, int, int, bytes]) -> KnownFile:
+    identity, path, ctime, mtime, size, inode, digest = row
+    if len(digest) != DIGEST_BYTES:
+        raise ValueError(digest)
+    stamp = None if ctime is None else Stamp(ctime, mtime, size, inode)
+    return KnownFile(identity, os.fsdecode(path), stamp, digest)
+
+
+def _node_row(name: str, node: Node) -> tuple[object, ...]:
+    outputs = len(node.outputs).to_bytes(4, "little") + node.outputs.tobytes() + node.made
+    return (
+        os.fsencode(name), node.recipe, node.key, node.inputs.tobytes(), node.seen, outputs,
+        os.fsencode(node.reason),
+    )  # fmt: skip
+
+
+def _read_node_row(
+    row: tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes],
+) -> tuple[str, Node]:
+    name, recipe, key, inputs, seen, outputs, reason = row
+    end = 4 + 4 * int.from_bytes(outputs[:4], "little")
+    node = Node(
+        recipe,
+        key,
+        array("I", inputs),
+        seen,
+        array("I", outputs[4:end]),
+        outputs[end:],
+        os.fsdecode(reason),
+    )
+    return os.fsdecode(name), node

@@ -1,0 +1,413 @@
+"""What the store takes for stale and why, whatever happens to files and to its own database."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from buildsys.base.errors import BuildsysError
+from buildsys.pipeline.step import Command, Generate, Step
+from buildsys.pipeline.store import RACY_NANOSECONDS, Store
+
+
+@contextmanager
+def open_store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "record" / "store.sqlite3")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def make_step(tmp_path: Path, name: str = "compile:m/x.o", *more: Path) -> Step:
+    """Make a step that reads x.c and makes x.o, with 'first' before 'second' on its path."""
+    source, output = tmp_path / "x.c", tmp_path / "x.o"
+    search = (tmp_path, tmp_path / "first", tmp_path / "second")
+    command = Command("compile", ("cc", str(source)), tmp_path, (output,), None, search)
+    return Step(name, "m", command, (source, *more), (output,))
+
+
+def settle_times() -> None:
+    """Wait until an edit made before must show in stamps."""
+    time.sleep(RACY_NANOSECONDS * 1.5e-9)
+
+
+def prepare(tmp_path: Path) -> Step:
+    for name, text in {"x.c": "source", "second/h.h": "header", "first/other.h": ""}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    settle_times()
+    return make_step(tmp_path)
+
+
+def run_step(store: Store, step: Step, *discovered: Path) -> bool:
+    """Do what a run does with a stale step: look, work, record."""
+    ticket = store.begin(step, store.stale_reason(step) or "asked")
+    for path in step.outputs:
+        path.write_bytes(b"made of " + b"+".join(known.read_bytes() for known in step.inputs))
+    return store.record(step, ticket, [str(path) for path in discovered])
+
+
+def test_a_finished_step_is_up_to_date_in_the_next_run(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == "it was never made"
+        assert run_step(store, step, tmp_path / "second/h.h")
+        assert store.stale_reason(step) == ""
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+        assert store.last_reason(step.name) == "it was never made"
+        assert store.names() == {step.name}
+
+
+def test_settled_files_are_not_read_again(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step, tmp_path / "second/h.h")
+        assert store.settle()
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+        assert (store.counts.stats, store.counts.digests) == (3, 0)
+
+
+def change_source(tmp_path: Path) -> str:
+    (tmp_path / "x.c").write_text("SOURCE")
+    return f"{tmp_path}/x.c changed"
+
+
+def remove_source(tmp_path: Path) -> str:
+    (tmp_path / "x.c").unlink()
+    return f"{tmp_path}/x.c is missing"
+
+
+def change_header_keeping_its_times(tmp_path: Path) -> str:
+    path = tmp_path / "second/h.h"
+    status = path.stat()
+    path.write_text("HEADER")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return f"{path} changed"
+
+
+def replace_header_by_a_directory(tmp_path: Path) -> str:
+    (tmp_path / "second/h.h").unlink()
+    (tmp_path / "second/h.h").mkdir()
+    return f"{tmp_path}/second/h.h changed"
+
+
+def shadow_header(tmp_path: Path) -> str:
+    (tmp_path / "first/h.h").write_text("header")
+    return f"{tmp_path}/first/h.h is new"
+
+
+def shadow_header_beside_the_source(tmp_path: Path) -> str:
+    (tmp_path / "h.h").symlink_to("second/h.h")
+    return f"{tmp_path}/h.h is new"
+
+
+def remove_output(tmp_path: Path) -> str:
+    (tmp_path / "x.o").unlink()
+    return f"{tmp_path}/x.o is missing"
+
+
+def corrupt_output(tmp_path: Path) -> str:
+    path = tmp_path / "x.o"
+    status = path.stat()
+    path.write_bytes(b"X" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return f"{path} is not what was made"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        change_source,
+        remove_source,
+        change_header_keeping_its_times,
+        replace_header_by_a_directory,
+        shadow_header,
+        shadow_header_beside_the_source,
+        remove_output,
+        corrupt_output,
+    ],
+)
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_every_change_makes_a_step_stale_and_is_named(
+    tmp_path: Path, edit: "type[str]", is_settled: bool
+) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        assert run_step(store, step, tmp_path / "second/h.h")
+        if is_settled:
+            assert store.settle()
+    reason = edit(tmp_path)
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == reason
+
+
+def test_another_command_input_or_output_makes_a_step_stale(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step)
+        assert isinstance(step.action, Command)
+        action = replace(step.action, argv=(*step.action.argv, "-O1"))
+        for other in (
+            replace(step, action=action),
+            replace(step, inputs=(*step.inputs, tmp_path / "second/h.h")),
+            replace(step, outputs=(tmp_path / "y.o",)),
+        ):
+            assert store.stale_reason(other) == "its command or settings changed"
+        assert store.stale_reason(replace(step, after=("other",))) == ""
+
+
+def test_touch_and_an_edit_taken_back_change_nothing(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step)
+    (tmp_path / "x.c").write_text("other")
+    (tmp_path / "x.c").write_text("source")
+    os.utime(tmp_path / "x.o", (1, 1))
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+
+
+def test_edits_in_one_tick_of_the_clock_are_seen(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    for number in range(40):
+        (tmp_path / "x.c").write_text(f"{number:4}")
+        with open_store(tmp_path) as store:
+            store.digest(str(tmp_path / "x.c"))
+        (tmp_path / "x.c").write_text(f"{number + 1:4}")
+        with open_store(tmp_path) as store:
+            run_step(store, step)
+            assert (tmp_path / "x.o").read_text() == f"made of {number + 1:4}"
+        (tmp_path / "x.c").write_text(f"{number + 2:4}")
+        with open_store(tmp_path) as store:
+            assert store.stale_reason(step) == f"{tmp_path}/x.c changed"
+
+
+def test_a_source_edited_while_its_command_runs_leaves_the_step_stale(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        ticket = store.begin(step, "asked")
+        (tmp_path / "x.o").write_text("made of the old source")
+        (tmp_path / "x.c").write_text("edited")
+        assert not store.record(step, ticket, [])
+        assert store.counts.forgotten == [step.name]
+        assert store.stale_reason(step) == "it was never made"
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_header_edited_while_its_compile_runs_leaves_the_step_stale(
+    tmp_path: Path, is_known: bool
+) -> None:
+    step = prepare(tmp_path)
+    header = tmp_path / "second/h.h"
+    with open_store(tmp_path) as store:
+        if is_known:
+            assert run_step(store, step, header)
+        ticket = store.begin(step, "asked")
+        (tmp_path / "x.o").write_text("made of the old header")
+        header.write_text("edited")
+        assert not store.record(step, ticket, [str(header)])
+        assert run_step(store, step, header)
+        assert store.stale_reason(step) == ""
+
+
+def test_a_header_named_by_the_compiler_that_is_not_there_leaves_the_step_stale(
+    tmp_path: Path,
+) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        assert not run_step(store, step, tmp_path / "second/gone.h")
+
+
+def test_a_header_from_the_future_does_not_keep_its_reader_stale_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = prepare(tmp_path)
+    header = tmp_path / "second/h.h"
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)  # the clock was set back
+    for _ in range(2):
+        with open_store(tmp_path) as store:
+            is_recorded = run_step(store, step, header)
+    assert is_recorded
+    header.write_text("edited")
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == f"{header} changed"
+
+
+def test_settle_notices_an_edit_right_after_the_look(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step)
+        (tmp_path / "x.o").write_text("corrupted at once")
+        assert not store.settle()
+
+
+def test_a_step_that_is_forgotten_is_stale(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step)
+        store.forget(step.name)
+        store.forget("compile:unknown")
+        assert store.stale_reason(step) == "it was never made"
+        run_step(store, step)
+        store.forget_all()
+    with open_store(tmp_path) as store:
+        assert store.names() == frozenset()
+
+
+def test_watched_names_what_was_read_made_and_where_a_shadow_would_appear(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step, tmp_path / "second/h.h")
+        watched = set(store.watched([step]))
+    names = ("x.c", "x.o", "second/h.h", "first")
+    assert {str(tmp_path / name) for name in names} <= watched
+    assert str(tmp_path) in watched  # h.h may come beside x.c
+    assert str(tmp_path / "first/h.h") not in watched
+
+
+def test_a_path_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff\xfe")
+    odd.mkdir()
+    step = prepare(odd)
+    with open_store(odd) as store:
+        run_step(store, step, odd / "second/h.h")
+    with open_store(odd) as store:
+        assert store.stale_reason(step) == ""
+    (odd / "second/h.h").write_text("edited")
+    with open_store(odd) as store:
+        assert store.stale_reason(step) == f"{odd}/second/h.h changed"
+
+
+def test_a_killed_run_keeps_what_was_recorded_and_mixes_nothing_up(tmp_path: Path) -> None:
+    """Numbers of files that a killed run gave out and did not save must not be given out twice."""
+    prepare(tmp_path)
+    script = f"""
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = [{str(Path(__file__).parent)!r}]
+from test_store import Store, make_step, run_step
+tmp_path = Path({str(tmp_path)!r})
+store = Store(tmp_path / "record" / "store.sqlite3")
+for number in range(5):
+    store.digest(str(tmp_path / f"looked-at-{{number}}"))
+run_step(store, make_step(tmp_path), tmp_path / "second/h.h")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run((sys.executable, "-c", script)).returncode == -9
+    step = make_step(tmp_path)
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+        for number in range(30):
+            store.digest(str(tmp_path / f"another-{number}"))
+        assert store.stale_reason(step) == ""
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+    (tmp_path / "x.c").write_text("edited")
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == f"{tmp_path}/x.c changed"
+
+
+def foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE file (something TEXT)")
+        database.commit()
+
+
+def another_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 77")
+        database.commit()
+
+
+def torn_in_the_middle(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for start in range(4096, len(content), 4096):
+        content[start : start + 64] = b"\xff" * 64
+    path.write_bytes(content)
+
+
+def rows_of_other_types(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE node SET inputs = 'abc'")
+        database.execute("UPDATE file SET digest = 'abc'")
+        database.commit()
+
+
+def rows_lost(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM file WHERE id = 1")
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no database at all " * 500),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+        lambda path: path.write_bytes(path.read_bytes()[:50]),
+        torn_in_the_middle,
+        another_version,
+        rows_of_other_types,
+        rows_lost,
+    ],
+)
+def test_a_database_that_cannot_be_read_is_made_anew(tmp_path: Path, spoil: "type[None]") -> None:
+    step = prepare(tmp_path)
+    with open_store(tmp_path) as store:
+        run_step(store, step)
+        path = store.path
+    spoil(path)
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == "it was never made"
+        run_step(store, step)
+    with open_store(tmp_path) as store:
+        assert store.stale_reason(step) == ""
+
+
+def test_a_database_of_another_program_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "record").mkdir()
+    foreign_database(tmp_path / "record/store.sqlite3")
+    with open_store(tmp_path) as store:
+        assert run_step(store, prepare(tmp_path))
+
+
+def test_what_keeps_the_database_from_being_opened_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "record/store.sqlite3"
+    path.mkdir(parents=True)
+    with pytest.raises(BuildsysError, match=rf"{path}: cannot open the record of the build"):
+        Store(path)
+
+
+def test_a_database_that_another_program_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(tmp_path) as store:
+        path = store.path
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **_options: connect(path, timeout=0.05))
+    with closing(connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(BuildsysError, match="database is locked"):
+            Store(path)
+
+
+def test_a_step_without_a_search_path_watches_no_shadows(tmp_path: Path) -> None:
+    output = tmp_path / "g"
+    step = Step("generate:m", "m", Generate(((output, b""),), (), ()), (), (output,))
+    with open_store(tmp_path) as store:
+        assert run_step(store, step)
+        assert set(store.watched([step])) == {str(output)}
