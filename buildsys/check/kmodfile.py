@@ -124,14 +124,8 @@ def _read_kmod(path: Path, kernel: Kernel) -> KmodFile:
     if path.is_dir():
         message = "this is a directory"
         return KmodFile(path, bytes(32), halt("not-elf", path, message, "not an ELF object"))
-    image = read_image(path)
+    image = read_image(path, MAXIMUM_KMOD_BYTES)
     digest = hashlib.sha256(image).digest()
-    if len(image) > MAXIMUM_KMOD_BYTES:
-        raise BuildsysError(
-            f"expected a module of at most {MAXIMUM_KMOD_BYTES >> 20} MiB, the file has "
-            f"{len(image)} bytes",
-            path,
-        )
     chosen = choose_port(kernel, image)
     if chosen is None:
         raise BuildsysError(

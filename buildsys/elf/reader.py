@@ -130,7 +130,7 @@ def parse_header(image: memoryview, layout: Layout) -> ElfHeader | None:
     size = structs.Elf_Ehdr.sizeof()
     if len(image) < size:
         return None
-    raw = structs.Elf_Ehdr.parse(bytes(image[:size]))
+    raw = structs.Elf_Ehdr.parse(_sane_ident(layout) + bytes(image[16:size]))
     return ElfHeader(
         ident_class=image[4],
         ident_data=image[5],
@@ -146,6 +146,12 @@ def parse_header(image: memoryview, layout: Layout) -> ElfHeader | None:
         section_count=raw.e_shnum,
         name_section=raw.e_shstrndx,
     )
+
+
+def _sane_ident(layout: Layout) -> bytes:
+    """Spell an e_ident that pyelftools does not stumble over; the file's own is read apart."""
+    kind, order = layout.width_bits // 32, 1 if layout.is_little else 2
+    return MAGIC + bytes((kind, order, 1)) + bytes(9)
 
 
 def section_header_bytes(layout: Layout) -> int:
