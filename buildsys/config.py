@@ -41,7 +41,8 @@ _BY_KEY = {setting.key: setting for setting in SETTINGS}
 class Config:
     """Every setting, and where each was set (origins, by key: 'option', 'environment MACHINE', …).
 
-    Paths are absolute; an empty string or None is 'not given'.
+    Paths are absolute; an empty string or None is 'not given'. file is the modbuild.yaml that was
+    read, or would have been if there were one.
     """
 
     machine: str
@@ -55,7 +56,7 @@ class Config:
     objdir: Path
     destdir: Path
     metalog: Path
-    directory: Path  # where the command runs
+    file: Path
     origins: tuple[tuple[str, str], ...]
 
 
@@ -84,7 +85,7 @@ def resolve_config(
         origins["objdir"] = "environment MAKEOBJDIRPREFIX"
     if not values["metalog"]:
         values["metalog"] = str(Path(values["destdir"]) / "METALOG")
-    return _make_config(values, directory, tuple(origins.items()))
+    return _make_config(values, file or directory / CONFIG_FILE, tuple(origins.items()))
 
 
 def _choose(
@@ -108,7 +109,7 @@ def _choose(
 
 
 def _make_config(
-    values: dict[str, str], directory: Path, origins: tuple[tuple[str, str], ...]
+    values: dict[str, str], file: Path, origins: tuple[tuple[str, str], ...]
 ) -> Config:
     def path(key: str) -> Path | None:
         return Path(values[key]) if values[key] else None
@@ -125,7 +126,7 @@ def _make_config(
         objdir=Path(values["objdir"]),
         destdir=Path(values["destdir"]),
         metalog=Path(values["metalog"]),
-        directory=directory,
+        file=file,
         origins=origins,
     )
 

@@ -53,24 +53,20 @@ def guess_objdir(arguments: Sequence[str], environment: Mapping[str, str], direc
     return os.path.normpath(os.path.join(directory, os.path.expanduser(value)))
 
 
-def take_stamp(path: str) -> tuple[int, int, int, int]:
-    """Stat a file: ctime and mtime in ns, size in bytes (-1 for no file), inode."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return _ABSENT
-    return (status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+def render_snapshot(
+    key: bytes, message: str, stamps: Sequence[tuple[str, Sequence[int] | None]]
+) -> bytes:
+    """Give the snapshot's bytes; message is what to say when every file is as it was.
 
-
-def render_snapshot(key: bytes, message: str, paths: Sequence[str]) -> bytes:
-    """Stat every path, and give the snapshot's bytes; message is what to say when all is equal."""
-    stamps = array("q")
-    for path in paths:
-        stamps.extend(take_stamp(path))
-    text = message.encode()
-    names = "\0".join(paths).encode("utf-8", "surrogateescape")
-    sizes = array("q", (len(key), len(text), len(paths), len(names)))
-    return b"".join((_MAGIC, sizes.tobytes(), key, text, stamps.tobytes(), names))
+    stamps are by path: ctime and mtime in ns, size in bytes, inode; None where there is no file.
+    """
+    numbers = array("q")
+    for _, stamp in stamps:
+        numbers.extend(_ABSENT if stamp is None else stamp)
+    text = message.encode("utf-8", "surrogateescape")
+    names = "\0".join(path for path, _ in stamps).encode("utf-8", "surrogateescape")
+    sizes = array("q", (len(key), len(text), len(stamps), len(names)))
+    return b"".join((_MAGIC, sizes.tobytes(), key, text, numbers.tobytes(), names))
 
 
 def read_unchanged(path: str, key: bytes) -> str | None:
@@ -96,7 +92,7 @@ def _compare(content: bytes, key: bytes) -> str | None:
     if content[start : start + key_bytes] != key:
         return None
     start += key_bytes
-    message = content[start : start + text_bytes].decode()
+    message = content[start : start + text_bytes].decode("utf-8", "surrogateescape")
     start += text_bytes
     stamps = array("q", content[start : start + stamp_bytes])
     names = content[start + stamp_bytes :].decode("utf-8", "surrogateescape")

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.digest import stat_stamp
+from buildsys.base.errors import BuildsysError
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
-from buildsys.config import CONFIG_FILE, Config
+from buildsys.config import Config
 from buildsys.install.layout import module_directory
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.pipeline.outcome import RunResult
@@ -22,6 +24,8 @@ from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.tasks import Progress, find_stale, run_plan
+from buildsys.pipeline.watch import Watch, find_beside, take_watch
+from buildsys.srctree.tree import MODULES
 from buildsys.toolchain.argv import tool_environment
 
 RECORD_DIRECTORY = ".modbuild"
@@ -31,8 +35,12 @@ _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run; names are the modules wanted, none meaning all."""
+    """How to run; names are the modules wanted, none meaning all.
 
+    began_ns is when reading the configuration began (nanoseconds of the wall clock).
+    """
+
+    began_ns: int
     names: tuple[str, ...]
     has_install: bool
     jobs: int
@@ -43,7 +51,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a run was made from and what came of it; watched are the files that decide a next one.
+    """What a run was made from, what came of it, and the files that decide what a next one does.
 
     left_over are receipts of installed modules that no descriptor names any more.
     """
@@ -52,8 +60,7 @@ class Session:
     plan: Plan
     result: RunResult
     left_over: tuple[Receipt, ...]
-    watched: tuple[str, ...]
-    is_settled: bool  # no file changed while the run ended
+    watch: Watch
 
 
 def run_session(
@@ -63,7 +70,9 @@ def run_session(
     progress: Progress,
 ) -> Session:
     """Bring modules up to date, one run at a time on an object directory."""
-    request = load_request(config, environment)
+    request, names = load_named(config, environment, options.names)
+    refuse_troubles(request, options.is_keep_going)
+    options = replace(options, names=names)
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
         plan = make_plan(request, surroundings, options.names, options.has_install)
@@ -71,13 +80,63 @@ def run_session(
         try:
             executor = make_executor(plan, environment, options.timeout_seconds)
             result = run_plan(plan, store, executor, progress, options.jobs, options.is_keep_going)
-            is_settled = store.settle()
-            watched = (*store.watched(plan.steps), *_watched_beside(request, environment))
+            watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
         finally:
             store.close()
     receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
-    return Session(request, plan, result, find_left_over(receipts, described), watched, is_settled)
+    return Session(request, plan, result, find_left_over(receipts, described), watch)
+
+
+def load_named(
+    config: Config, environment: Mapping[str, str], names: Sequence[str]
+) -> tuple[Request, tuple[str, ...]]:
+    """Load what names ask for: a name with a '/' is a directory with a Makefile of its own.
+
+    Gives the request and the names of modules that are meant.
+    """
+    plain = tuple(name for name in names if "/" not in name and name not in (".", ".."))
+    directories = tuple(Path.cwd() / name for name in names if name not in plain)
+    if not directories:
+        return load_request(config, environment), plain
+    if plain and config.src is not None:
+        directories = (*directories, config.src / MODULES)
+    request = load_request(config, environment, directories)
+    if not plain:
+        return request, tuple(module.name for module in request.modules)
+    own = [module.name for module in request.modules if module.directory in directories]
+    return request, (*own, *plain)
+
+
+def refuse_troubles(request: Request, is_keep_going: bool) -> None:
+    """Raise when a directory of the source tree gives no module, unless others may go on."""
+    troubles = () if request.tree is None else request.tree.troubles
+    if troubles and not is_keep_going:
+        rest = f" ({len(troubles) - 1} more)" if len(troubles) > 1 else ""
+        mend = "; with -k the other modules are built"
+        raise BuildsysError(f"{troubles[0].message}{rest}{mend}")
+    if request.tree is not None and not request.modules:
+        message = troubles[0].message if troubles else "no directory of the tree has KMOD"
+        raise BuildsysError(message)
+
+
+def _watch_all(
+    request: Request,
+    environment: Mapping[str, str],
+    plan: Plan,
+    surroundings: Surroundings,
+    store: Store,
+    began_ns: int,
+) -> Watch:
+    is_settled = store.settle()
+    watch = take_watch(store.seen(plan.steps), find_beside(request, environment), began_ns)
+    # We install there ourselves, so its stamp is new: what else is there must be as it was.
+    directory = str(_installed_directory(request))
+    stamps = (*watch.stamps, (directory, stat_stamp(directory)))
+    ours = {(name, paths.installed / f"{name}.kmod") for name, paths in plan.paths.items()}
+    others = set(surroundings.installed_kmods) - ours
+    is_same = set(_find_installed(request)) - ours == others
+    return Watch(stamps, watch.is_settled and is_settled and is_same)
 
 
 def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
@@ -152,23 +211,3 @@ def _find_installed(request: Request) -> tuple[tuple[str, Path], ...]:
 def _installed_directory(request: Request) -> Path:
     machine = request.target.machine.module_directory
     return module_directory(request.config.destdir, machine, request.target.version.release)
-
-
-def _watched_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Give the files and directories that decide what is planned, rather than what steps read."""
-    config = request.config
-    paths = [*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*.yaml")]
-    paths += [config.modules, _installed_directory(request), config.directory / CONFIG_FILE]
-    for module in request.modules:
-        paths += [module.directory, module.place.path]
-    paths += sorted(path for path in config.modules.glob("*/*.yaml"))
-    if config.src is not None:
-        paths.append(config.src / "sys/sys/param.h")
-    if config.kernel is not None:
-        paths.append(config.kernel)
-    for _, origin in config.origins:
-        if origin.startswith("/"):
-            paths.append(Path(origin))
-    names = {str(path) for path in paths}
-    names.update(path for path in environment.get("PATH", "").split(":") if path)
-    return tuple(sorted(names))

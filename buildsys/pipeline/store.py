@@ -33,6 +33,17 @@ class Ticket:
     digests: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Files with the stamp under which their digest is trusted (None: it is not).
+
+    absent are names by directory: files which the results need not to be there.
+    """
+
+    stamps: dict[str, Stamp | None]
+    absent: dict[str, set[str]]
+
+
 @dataclass(slots=True)
 class StoreCounts:
     """How much looking a run cost."""
@@ -200,23 +211,24 @@ class Store:
         """Give the names of all finished steps."""
         return frozenset(self._nodes)
 
-    def watched(self, steps: Iterable[Step]) -> tuple[str, ...]:
-        """Give every file that the given finished steps read or made.
-
-        For a file that must stay absent its directory stands, where it would show.
-        """
+    def seen(self, steps: Iterable[Step]) -> Seen:
+        """Give every file that the given finished steps read or made."""
         identities: set[int] = set()
         for step in steps:
             node = self._nodes.get(step.name)
             if node is not None:
                 identities.update(node.inputs)
                 identities.update(node.outputs)
-        names: set[str] = set()
+        stamps: dict[str, Stamp | None] = {}
+        absent: dict[str, set[str]] = {}
         for identity in identities:
-            path = self._paths[identity]
-            is_absent = self._files[path].digest == ABSENT
-            names.add(os.path.dirname(path) if is_absent else path)
-        return tuple(sorted(names))
+            known = self._files[self._paths[identity]]
+            if known.digest == ABSENT:
+                directory, name = os.path.split(known.path)
+                absent.setdefault(directory, set()).add(name)
+            else:
+                stamps[known.path] = known.stamp
+        return Seen(stamps, absent)
 
     def settle(self) -> bool:
         """Look again at files that were too young to trust; False when one changed after all.
@@ -234,11 +246,6 @@ class Store:
             is_unchanged = self.digest(path) == before and is_unchanged
         self._young.clear()
         return is_unchanged
-
-    def stamp(self, path: str) -> Stamp | None:
-        """Give the stamp under which a file's digest is trusted; None when it is not."""
-        known = self._files.get(path)
-        return None if known is None else known.stamp
 
     def close(self) -> None:
         """Save what was learnt of files, and close."""

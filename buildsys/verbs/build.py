@@ -4,6 +4,8 @@ import argparse
 import importlib
 import os
 import sys
+import time
+from dataclasses import astuple
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
@@ -36,6 +38,7 @@ def build(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 
 def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> ExitStatus:
     options = RunOptions(
+        began_ns=time.time_ns(),
         names=tuple(dict.fromkeys(arguments.names)),
         has_install=has_install,
         jobs=arguments.jobs or len(os.sched_getaffinity(0)),
@@ -46,12 +49,15 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
     config = read_config(arguments, context)
     session = run_session(config, context.environment, options, _make_progress(arguments))
     message = _describe(session, context, has_install)
-    is_done = session.result.exit_status is ExitStatus.DONE
+    status = session.result.exit_status
+    if status is not ExitStatus.FAILED and session.request.tree and session.request.tree.troubles:
+        status = ExitStatus.FAILED
+    is_done = status is ExitStatus.DONE
     if not arguments.quiet or not is_done:
         print(message, file=sys.stdout if is_done else sys.stderr)
-    if is_done and session.is_settled and not session.result.moved:
+    if is_done and session.watch.is_settled and not session.result.moved:
         _save_snapshot(session, context, has_install, arguments.quiet)
-    return session.result.exit_status
+    return status
 
 
 def _make_progress(arguments: argparse.Namespace) -> Progress:
@@ -93,6 +99,7 @@ def _notes(session: Session, context: Context) -> list[str]:
             f"left over in {where}, no longer described: {names}"
             " (remove with 'modbuild uninstall --left-over')"
         )
+    lines.extend(_describe_tree(session))
     limits = session.request.target.machine.limits
     label = session.request.target.machine.label
     if limits:
@@ -100,6 +107,18 @@ def _notes(session: Session, context: Context) -> list[str]:
     others = session.request.other_modules
     if others:
         lines.append(f"{count(len(others), 'module')} not for {label}: {', '.join(others)}")
+    return lines
+
+
+def _describe_tree(session: Session) -> list[str]:
+    """Say which directories of a source tree gave no module, and what is not built with it."""
+    tree = session.request.tree
+    if tree is None:
+        return []
+    lines = [f"not built: {trouble.message}" for trouble in tree.troubles]
+    if tree.troubles:
+        number = count(len(tree.troubles), "module")
+        lines.append(f"{number} not built for want of what stands above")
     return lines
 
 
@@ -116,7 +135,11 @@ def _save_snapshot(session: Session, context: Context, has_install: bool, is_qui
     path = snapshot.snapshot_path(objdir, key)
     try:
         make_directory(session.request.config.objdir / ".snapshots")
-        content = snapshot.render_snapshot(key, message, sorted(set(session.watched)))
+        stamps = [
+            (path, None if stamp is None else astuple(stamp))
+            for path, stamp in session.watch.stamps
+        ]
+        content = snapshot.render_snapshot(key, message, stamps)
         write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)
     except BuildsysError as error:
         print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

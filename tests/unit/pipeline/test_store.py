@@ -266,15 +266,19 @@ def test_a_step_that_is_forgotten_is_stale(tmp_path: Path) -> None:
         assert store.names() == frozenset()
 
 
-def test_watched_names_what_was_read_made_and_where_a_shadow_would_appear(tmp_path: Path) -> None:
+def test_seen_names_what_was_read_made_and_where_a_shadow_would_appear(tmp_path: Path) -> None:
     step = prepare(tmp_path)
     with open_store(tmp_path) as store:
         run_step(store, step, tmp_path / "second/h.h")
-        watched = set(store.watched([step]))
-    names = ("x.c", "x.o", "second/h.h", "first")
-    assert {str(tmp_path / name) for name in names} <= watched
-    assert str(tmp_path) in watched  # h.h may come beside x.c
-    assert str(tmp_path / "first/h.h") not in watched
+        store.settle()
+        seen = store.seen([step])
+    assert set(seen.stamps) == {str(tmp_path / name) for name in ("x.c", "x.o", "second/h.h")}
+    assert None not in seen.stamps.values()
+    assert seen.absent == {
+        str(tmp_path): {"h.h"},
+        str(tmp_path / "first"): {"h.h"},
+        str(tmp_path / "second"): {"second"},  # beside h.h, were it <second/h.h>
+    }
 
 
 def test_a_path_that_is_no_text_is_kept(tmp_path: Path) -> None:
@@ -410,4 +414,5 @@ def test_a_step_without_a_search_path_watches_no_shadows(tmp_path: Path) -> None
     step = Step("generate:m", "m", Generate(((output, b""),), (), ()), (), (output,))
     with open_store(tmp_path) as store:
         assert run_step(store, step)
-        assert set(store.watched([step])) == {str(output)}
+        assert set(store.seen([step]).stamps) == {str(output)}
+        assert store.seen([step]).absent == {}

@@ -1,0 +1,81 @@
+"""Which files decide what a next run does, each with the stamp under which this run knew it."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.digest import Stamp, stat_stamp
+from buildsys.base.shipped import shipped_path
+from buildsys.pipeline.request import Request
+from buildsys.pipeline.store import RACY_NANOSECONDS, Seen
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Stamps by path (None: there is no such file); is_settled when each is sure to be true.
+
+    A run that finds all of them unchanged would find nothing to do, if they were settled.
+    """
+
+    stamps: tuple[tuple[str, Stamp | None], ...]
+    is_settled: bool
+
+
+def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
+    """Watch what the store saw of steps, and files beside that were read after began_ns.
+
+    What may have changed since it was read is not settled: a stamp taken now could hide that.
+    """
+    stamps: dict[str, Stamp | None] = dict(seen.stamps)
+    is_settled = all(stamp is not None for stamp in stamps.values())
+    for path in beside:
+        stamp = stat_stamp(path)
+        stamps.setdefault(path, stamp)
+        if stamp is not None and stamp.ctime_ns > began_ns - RACY_NANOSECONDS:
+            is_settled = False
+    for directory, names in seen.absent.items():
+        stamp, listed = _look_into(directory)
+        stamps[directory] = stamp
+        for name in names & listed:
+            path = os.path.join(directory, name)
+            stamps[path] = None
+            if os.path.exists(path):  # else a link that leads nowhere
+                is_settled = False
+    return Watch(tuple(sorted(stamps.items())), is_settled)
+
+
+def _look_into(directory: str) -> tuple[Stamp | None, frozenset[str]]:
+    """Give a directory's stamp and names, so that a name that comes later shows in the stamp."""
+    stamp = stat_stamp(directory)
+    if stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS:
+        time.sleep(RACY_NANOSECONDS * 1.5e-9)
+        stamp = stat_stamp(directory)
+    try:
+        return stamp, frozenset(os.listdir(directory))
+    except OSError:
+        return stamp, frozenset()
+
+
+def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the files and directories that decide what is planned, rather than what steps read."""
+    config = request.config
+    paths = [*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*")]
+    paths += [config.file, config.modules]
+    # A directory without a descriptor is watched too: one may be written there.
+    paths += (path for path in config.modules.glob("*") if path.is_dir())
+    paths += config.modules.glob("*/*.yaml")
+    for module in request.modules:
+        paths += [module.directory, module.place.path]
+    if config.src is not None:
+        paths.append(config.src / "sys/sys/param.h")
+    if config.kernel is not None:
+        paths.append(config.kernel)
+    names = {str(path) for path in paths}
+    if request.tree is not None:
+        names.update(request.tree.watched)
+    names.update(path for path in environment.get("PATH", "").split(":") if path)
+    return tuple(sorted(names))
