@@ -18,7 +18,8 @@ class InstallPlace:
 
     machine is what uname -m says there (evbarm), module_machine the directory below stand/
     (KMODULEARCHDIR), release the kernel's version as kern.module.path spells it (10.99.12).
-    is_privileged gives the files to root:wheel on disk too, and needs root.
+    is_privileged gives the files to root:wheel on disk too, and needs root. modules is a further
+    directory in place of the usual one (KMODULEDIR), from the target's root.
     """
 
     destdir: Path
@@ -26,10 +27,13 @@ class InstallPlace:
     module_machine: str
     release: str
     is_privileged: bool = False
+    modules: PurePosixPath | None = None
 
     @property
     def target(self) -> PurePosixPath:
         """Give the modules directory as the target sees it, without the leading slash."""
+        if self.modules is not None:
+            return self.modules
         return module_target(self.module_machine, self.release)
 
 

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import Place
 
@@ -48,17 +48,67 @@ class CompileUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class ParserSource:
+    """A grammar (.y) or scanner (.l) that a program turns into C: names are what it makes.
+
+    argv is the program with its flags; it runs in a directory of its own and gets '-o FIRST_NAME
+    SOURCE' after them.
+    """
+
+    source: Path
+    argv: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trampolines:
+    """arm's way of joining objects (bsd.kmodule.mk): awk scripts over what the objects refer to."""
+
+    wrap: Path
+    tramp: Path
+    hide: Path | None
+    awk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How NetBSD's makefiles make a module: every flag, in their order; nothing is added to them.
+
+    C gets cflags and cppflags, assembly aflags, cppflags and assembly_flags; then come the flags
+    of the file. '-I.' is the object directory, where commands run.
+    """
+
+    system: Path  # S: the sys/ of the source tree, as the makefiles spell it
+    cflags: tuple[str, ...]
+    aflags: tuple[str, ...]
+    cppflags: tuple[str, ...]
+    ldflags: tuple[str, ...]  # for the compiler, which calls the linker
+    link_script: Path
+    assembly_flags: tuple[str, ...] = ("-x", "assembler-with-cpp")
+    link_sets: Path | None = None  # the mkldscript.sh that adds the link sets to link_script
+    assym: Path | None = None  # genassym.cf, from which assym.h is made
+    assym_flags: tuple[str, ...] = ()
+    config_options: tuple[str, ...] = ()
+    parsers: tuple[ParserSource, ...] = ()
+    trampolines: Trampolines | None = None
+    debug: tuple[str, ...] | None = None  # flags of objcopy that split off NAME.kmod.debug
+    debug_directory: PurePosixPath | None = None  # where that file goes, from the target's root
+    install_directory: PurePosixPath | None = None  # of the NAME/ directory; None: not installed
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One kernel module: directory is where its description stands (make's .CURDIR).
 
     machines names the machines that it is for, () meaning all; cppflags are -D and -I in the
-    order given, include_path the directories of -I alone.
+    order given, include_path the directories of -I alone. A module with a recipe has all flags
+    there and in its units; kmod_class None is a class that only its source tells.
     """
 
     name: str
     place: Place
     directory: Path
-    kmod_class: ModuleClass
+    kmod_class: ModuleClass | None
     description: str
     units: tuple[CompileUnit, ...]
     requires: tuple[str, ...]
@@ -70,6 +120,7 @@ class Module:
     properties: tuple[tuple[str, PropertyValue], ...]
     machines: tuple[str, ...]
     has_ident_note: bool
+    recipe: Recipe | None = None
 
     def is_for(self, machine: str, machine_arch: str) -> bool:
         """Tell whether the module is meant for a machine."""

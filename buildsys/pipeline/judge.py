@@ -25,12 +25,11 @@ class Judge:
 
     def judge(self, action: Check) -> Verdict:
         """Judge a kmod and write its verdict, whatever it says."""
-        expected = Expected(
-            action.name,
-            action.expected_class.value,
-            KernelVersion(action.kernel_version),
-            action.expected_requires,
-        )
+        version = KernelVersion(action.kernel_version)
+        expected = None
+        if action.expected_class is not None:
+            promised = (action.expected_class.value, version, action.expected_requires)
+            expected = Expected(action.name, *promised)
         with self._lock:
             kernel, cache = self._load(action)
             required = {**dict(action.installed), **dict(action.required)}

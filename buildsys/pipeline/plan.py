@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
@@ -13,6 +13,7 @@ from buildsys.module.model import CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
+from buildsys.pipeline.treeplan import TreePlanner
 from buildsys.plist import render_plist
 from buildsys.toolchain.argv import (
     compile_argv,
@@ -72,10 +73,11 @@ def make_plan(
         planner = _ModulePlanner(request, surroundings, module, paths)
         steps.extend(planner.build_steps())
         steps.append(planner.check_step())
-        if has_install:
+        if has_install and is_installed(module):
             steps.append(planner.install_step())
     if has_install:
-        steps.append(_record_step(request, surroundings, modules, paths, names))
+        installed = [module for module in modules if is_installed(module)]
+        steps.append(_record_step(request, surroundings, installed, paths, names))
     return Plan(tuple(steps), _find_needs(steps), modules, paths)
 
 
@@ -101,7 +103,7 @@ def _unknown_module(request: Request, name: str) -> str:
 def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:
     """Say where everything of a module goes."""
     objects = machine_objdir(request) / module.name
-    place = install_place(request, surroundings.is_privileged)
+    place = module_place(request, surroundings.is_privileged, module)
     return ModulePaths(
         objects=objects,
         kmod=objects / f"{module.name}.kmod",
@@ -118,6 +120,18 @@ def install_place(request: Request, is_privileged: bool) -> InstallPlace:
     release = request.target.version.release
     destdir = request.config.destdir
     return InstallPlace(destdir, machine.name, machine.module_directory, release, is_privileged)
+
+
+def is_installed(module: Module) -> bool:
+    """Tell whether a module is meant to be installed; makefiles may say that it is not."""
+    return module.recipe is None or module.recipe.install_directory is not None
+
+
+def module_place(request: Request, is_privileged: bool, module: Module) -> InstallPlace:
+    """Say where one module is installed: makefiles may name a place of its own (KMODULEDIR)."""
+    place = install_place(request, is_privileged)
+    own = None if module.recipe is None else module.recipe.install_directory
+    return place if own is None or own == place.target else replace(place, modules=own)
 
 
 def receipts_directory(request: Request) -> Path:
@@ -145,6 +159,11 @@ class _ModulePlanner:
 
     def build_steps(self) -> list[Step]:
         """Plan generating, compiling and linking."""
+        recipe = self.module.recipe
+        if recipe is not None:
+            paths, toolchain = self.paths, self.request.toolchain
+            planner = TreePlanner(toolchain, self.module, recipe, paths.objects, paths.kmod)
+            return list(planner.build_steps())
         units = list(self.module.units)
         generate = self._generate_step()
         if self.module.has_ident_note:
@@ -283,7 +302,8 @@ class _ModulePlanner:
             machine=target.machine.module_directory,
             machine_arch=target.machine.arch,
             kernel_version=target.version.number,
-            expected_class=self.module.kmod_class,
+            # What makefiles describe promises nothing beside its source.
+            expected_class=None if self.module.recipe else self.module.kmod_class,
             expected_requires=self.module.requires,
             required=required,
             installed=installed if self._needs_installed(closure) else (),
@@ -312,9 +332,11 @@ class _ModulePlanner:
         if plist is not None:
             inputs.append(plist)
             outputs.append(self.paths.installed / f"{name}.plist")
-        place = install_place(self.request, self.surroundings.is_privileged)
+        place = module_place(self.request, self.surroundings.is_privileged, self.module)
         action = Install(self.paths.verdict, plist, place, self.paths.receipt)
-        requires = (other for other in self.module.requires if other in self.all_paths)
+        installed = {module.name for module in self.request.modules if is_installed(module)}
+        known = installed & self.all_paths.keys()
+        requires = (other for other in self.module.requires if other in known)
         return Step(
             f"install:{name}",
             name,

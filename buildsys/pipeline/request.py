@@ -1,7 +1,8 @@
 """From a configuration to all that a plan needs: machine, tools, kernel, modules."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
 from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
+from buildsys.srctree.environment import find_make_setup
+from buildsys.srctree.tree import MODULES, SourceTree, read_tree
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.kind import choose_kind
 from buildsys.toolchain.machine import load_machine
@@ -41,6 +44,7 @@ class Request:
     toolchain: Toolchain
     modules: tuple[Module, ...]  # of this machine
     other_modules: tuple[str, ...]  # those that are for other machines
+    tree: SourceTree | None = None  # where the modules are a source tree's
 
 
 def load_config(
@@ -118,17 +122,49 @@ def find_shipped_kernel(machine: Machine, version: KernelVersion) -> Path | None
     return found[0] if found else None
 
 
-def load_request(config: Config, environment: Mapping[str, str]) -> Request:
-    """Load everything that a build needs; each piece's trouble is one error."""
+def load_request(
+    config: Config, environment: Mapping[str, str], directories: Sequence[Path] = ()
+) -> Request:
+    """Load everything that a build needs; each piece's trouble is one error.
+
+    directories are those whose makefiles describe modules; none means the tree's own sys/modules,
+    where modules are read from a source tree at all.
+    """
     target = load_target(config)
     kind = choose_kind(None, config.toolchain or None, str(config.tooldir or "") or None)
     tooldir = config.tooldir
     toolchain = load_toolchain(kind, target.machine, tooldir=tooldir, environment=environment)
+    if config.src is not None and (directories or is_tree_described(config)):
+        tree = load_tree(config, toolchain, environment, directories)
+        return Request(config, target, toolchain, tree.modules, (), tree)
     every = load_modules(config, target.machine)
     machine = target.machine
     modules = tuple(module for module in every if module.is_for(machine.name, machine.arch))
     others = tuple(module.name for module in every if module not in modules)
     return Request(config, target, toolchain, modules, others)
+
+
+def is_tree_described(config: Config) -> bool:
+    """Tell whether modules come from the source tree's makefiles: no descriptors are given."""
+    is_default = dict(config.origins).get("modules") == "default"
+    return config.src is not None and is_default and not config.modules.is_dir()
+
+
+def load_tree(
+    config: Config,
+    toolchain: Toolchain,
+    environment: Mapping[str, str],
+    directories: Sequence[Path],
+) -> SourceTree:
+    """Read modules from makefiles, in the directories given or in all of the source tree."""
+    if config.src is None:
+        raise UsageError("a directory with a Makefile needs a NetBSD source tree; give --src")
+    objects = config.objdir / toolchain.machine.label
+    record = objects / ".modbuild"
+    setup = find_make_setup(toolchain, config.src, record / "make", config.tooldir, environment)
+    roots = tuple(directories) or (config.src / MODULES,)
+    jobs = len(os.sched_getaffinity(0))
+    return read_tree(setup, record / "srctree.json", lambda name: objects / name, roots, jobs)
 
 
 def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:

@@ -32,6 +32,7 @@ class Command:
     outputs: tuple[Path, ...]
     depfile: Path | None
     search_path: tuple[Path, ...]  # where headers are looked for, in order
+    standard_output: Path | None = None  # the output that holds what the program writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,32 @@ class Configure:
     ioconf: Path
     directory: Path
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Run programs one after another in an empty directory and take the named files they make."""
+
+    verb: str
+    commands: tuple[tuple[str, ...], ...]
+    directory: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssymSource:
+    """Turn a genassym.cf into C."""
+
+    config: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AssymHeader:
+    """Read the numbers of a compiled AssymSource into assym.h."""
+
+    object: Path
+    output: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +87,7 @@ class Check:
     machine: str  # as the kernel knows it, module_machine
     machine_arch: str
     kernel_version: int
-    expected_class: ModuleClass
+    expected_class: ModuleClass | None  # None: no description promises anything
     expected_requires: tuple[str, ...]
     required: tuple[tuple[str, Path], ...]
     installed: tuple[tuple[str, Path], ...]
@@ -85,7 +112,9 @@ class Record:
     place: InstallPlace
 
 
-Action = Generate | Command | Configure | Check | Install | Record
+Action = (
+    Generate | Command | Configure | Gather | AssymSource | AssymHeader | Check | Install | Record
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -21,6 +22,7 @@ from buildsys.check.verdictfile import load_verdict
 from buildsys.install.kmod import install_kmod
 from buildsys.install.receipt import find_receipt, load_receipt, write_receipt
 from buildsys.install.record import update_metalog
+from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import parse_depfile
 from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.judge import Judge
@@ -28,9 +30,12 @@ from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import (
     Action,
+    AssymHeader,
+    AssymSource,
     Check,
     Command,
     Configure,
+    Gather,
     Generate,
     Install,
     Record,
@@ -72,6 +77,13 @@ class StepExecutor:
                 return self._command(action)
             case Configure():
                 return self._configure(action)
+            case Gather():
+                return self._gather(action)
+            case AssymSource():
+                return _write_assym_source(action)
+            case AssymHeader():
+                write_whole(action.output, render_assym_header(action.object).encode())
+                return (), ""
             case Check():
                 return self._check(action)
             case Install():
@@ -95,7 +107,12 @@ class StepExecutor:
             names[str(command.depfile)] = str(temporary_beside(command.depfile))
         argv = tuple(_rename(word, names) for word in command.argv)
         try:
-            result = self._run(argv, command.argv, command.directory)
+            result = self._run(
+                argv, command.argv, command.directory, command.standard_output is None
+            )
+            if command.standard_output is not None:
+                write_whole(Path(names[str(command.standard_output)]), result.output)
+                result = replace(result, output=b"")
             seen = _read_depfile(command, names)
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
@@ -124,6 +141,21 @@ class StepExecutor:
         seen = find_config_inputs(action.ioconf, action.system)
         return tuple(str(path) for path in seen), _text(result)
 
+    def _gather(self, action: Gather) -> Seen:
+        make_directory(action.directory)
+        texts = []
+        prefix = f".modbuild.{action.verb}."
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
+            place = Path(name)
+            for argv in action.commands:
+                texts.append(_text(self._run(argv, argv, place)))
+            for file in action.names:
+                if not (place / file).exists():
+                    raise StepError(f"{file}: the command did not make it", argv=argv)
+            for file in action.names:
+                move_into_place(place / file, action.directory / file)
+        return (), "".join(texts)
+
     def _check(self, action: Check) -> Seen:
         verdict = self._judge.judge(action)
         if not verdict.is_fit:
@@ -132,8 +164,16 @@ class StepExecutor:
             raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
         return tuple(str(path) for path in verdict.inputs), ""
 
-    def _run(self, argv: tuple[str, ...], shown: tuple[str, ...], directory: Path) -> CommandResult:
-        result = self._runner.run(argv, directory, self._environment, self._timeout_seconds)
+    def _run(
+        self,
+        argv: tuple[str, ...],
+        shown: tuple[str, ...],
+        directory: Path,
+        is_output_merged: bool = True,
+    ) -> CommandResult:
+        result = self._runner.run(
+            argv, directory, self._environment, self._timeout_seconds, is_output_merged
+        )
         if not result.is_success:
             raise StepError(result.describe_status(), argv=shown, output=_text(result))
         return result
@@ -163,6 +203,13 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
 
 def _text(result: CommandResult) -> str:
     return result.output.decode("utf-8", errors="replace")
+
+
+def _write_assym_source(action: AssymSource) -> Seen:
+    make_directory(action.output.parent)
+    text = read_whole(action.config).decode("utf-8", errors="replace")
+    write_whole(action.output, render_assym_source(text, action.config).encode())
+    return (), ""
 
 
 def _generate(action: Generate) -> Seen:

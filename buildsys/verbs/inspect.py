@@ -11,7 +11,12 @@ from buildsys.elf.describe import describe_document, describe_kmod, render_facts
 from buildsys.module.order import close_over, collect_requirements
 from buildsys.pipeline.plan import make_plan, select_modules
 from buildsys.pipeline.report import count, show_path
-from buildsys.pipeline.request import load_modules, load_request, load_target
+from buildsys.pipeline.request import (
+    is_tree_described,
+    load_modules,
+    load_request,
+    load_target,
+)
 from buildsys.pipeline.session import explain_steps, find_surroundings
 from buildsys.pipeline.step import Command
 from buildsys.verbs.settings import read_config
@@ -21,12 +26,15 @@ def list_modules(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """List the described modules: name, class, what they require, a line for people."""
     config = read_config(arguments, context)
     machine = load_target(config).machine
-    modules = load_modules(config, machine)
+    if is_tree_described(config):
+        modules = load_request(config, context.environment).modules
+    else:
+        modules = load_modules(config, machine)
     if arguments.json:
         rows = [
             {
                 "name": module.name,
-                "class": module.kmod_class.value,
+                "class": module.kmod_class.value if module.kmod_class else None,
                 "requires": module.requires,
                 "description": module.description,
                 "descriptor": str(module.place),
@@ -42,7 +50,7 @@ def list_modules(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     for module in modules:
         requires = f"  requires {', '.join(module.requires)}" if module.requires else ""
         other = "" if module.is_for(machine.name, machine.arch) else f"  (not {machine.label})"
-        kmod_class = module.kmod_class.value
+        kmod_class = module.kmod_class.value if module.kmod_class else "?"
         print(f"{module.name:<{width}}  {kmod_class:<8}  {module.description}{requires}{other}")
     return ExitStatus.DONE
 

@@ -1,0 +1,134 @@
+"""What is asked of make in one directory, and how its answer is read; runs nothing."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, Place
+
+_BEGIN = "%%modbuild"
+# In a loop over sources, '<' and .IMPSRC are the file at hand, as they are in a suffix rule.
+_SOURCES = (
+    "${SRCS:N*.h:N*.sh:@<@%file ${<} %a ${AFLAGS.${<:T}} %f "
+    "${COPTS.${<:T:C/\\.[yl]$/.c/}} ${CPUFLAGS.${<:T:C/\\.[yl]$/.c/}} "
+    "${CPPFLAGS.${<:T:C/\\.[yl]$/.c/}}@}"
+)
+QUERIES = (
+    ("KMOD", "${KMOD}"),
+    ("SUBDIR", "${__REALSUBDIR:U${SUBDIR}}"),
+    ("BSD_MK_COMPAT_FILE", "${BSD_MK_COMPAT_FILE}"),
+    (".CURDIR", "${.CURDIR}"),
+    (".OBJDIR", "${.OBJDIR}"),
+    ("NETBSDSRCDIR", "${NETBSDSRCDIR}"),
+    ("S", "${S}"),
+    ("MACHINE_CPU", "${MACHINE_CPU}"),
+    ("SOURCES", _SOURCES),
+    ("OBJS", "${OBJS}"),
+    ("DPSRCS", "${DPSRCS}"),
+    ("PROG", "${PROG}"),
+    (".PATH", "${.PATH}"),
+    (".PATH.c", "${.PATH.c}"),
+    (".PATH.S", "${.PATH.S}"),
+    ("CFLAGS", "${CFLAGS}"),
+    ("AFLAGS", "${AFLAGS}"),
+    ("CPPFLAGS", "${CPPFLAGS}"),
+    ("LDFLAGS", "${LDFLAGS}"),
+    ("ASSEMBLY_FLAGS", "${_ASM_TRADITIONAL_CPP}"),
+    ("KMODSCRIPT", "${KMODSCRIPT}"),
+    ("KMODSCRIPTSRC", "${KMODSCRIPTSRC:U${KMODSCRIPT}}"),
+    ("MKLDSCRIPT", "${MKLDSCRIPT}"),
+    ("IOCONF", "${IOCONF}"),
+    ("IOCONFDIR", "${IOCONFDIR:U${.CURDIR}}"),
+    ("CONFIGOPTS", "${CONFIGOPTS}"),
+    ("GENASSYM_DIR", "${GENASSYM_DIR}"),
+    ("ASSYM_FLAGS", "${CFLAGS:N-Wa,*} ${CPPFLAGS} ${PROF} ${GENASSYM_CPPFLAGS}"),
+    ("YACC", "${YACC.y}"),
+    ("LEX", "${LEX.l}"),
+    ("YHEADER", "${YHEADER:Dyes}"),
+    ("ARCHDIR", "${ARCHDIR}"),
+    ("TOOL_AWK", "${TOOL_AWK:Uawk}"),
+    ("PROGDEBUG", "${PROGDEBUG}"),
+    ("DEBUGDIR", "${DEBUGDIR:U/usr/libdata/debug}"),
+    ("KMODULEDIR", "${KMODULEDIR}"),
+    ("CTFCONVERT", "${CTFCONVERT}"),
+    (".MAKE.MAKEFILES", "${.MAKE.MAKEFILES}"),
+)
+_SEARCH = re.compile(r"^Searching for (/.*) \.\.\.$")
+_ERROR = re.compile(
+    r'^\S*make[^:"]*(?:\[\d+\])?: "?(?P<path>/[^"]*)"? line (?P<line>\d+): (?P<text>.*)$'
+)
+_OPTIONAL = re.compile(r'^\.\s*[-s]include\s+"([^"]+)"', re.MULTILINE)
+_VARIABLE = re.compile(r"\$(?:\{([^{}:$]+)\}|\(([^():$]+)\)|(\w))")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the makefiles say of one directory.
+
+    makefiles are all files that make read, probes further paths whose presence it asked for.
+    """
+
+    directory: str
+    values: dict[str, str]
+    makefiles: tuple[str, ...]
+    probes: tuple[tuple[str, bool], ...]
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Give a value as the words that a shell would see."""
+        return split_words(self.values[name])
+
+
+def query_argv(make: Sequence[str]) -> tuple[str, ...]:
+    """Spell the call of make that answers QUERIES and names the files that it looks for."""
+    asked = (word for _, expression in QUERIES for word in ("-V", expression))
+    return (*make, "-dd", "-V", f"${{:U{_BEGIN}}}", *asked)
+
+
+def read_answer(directory: Path, output: str) -> Evaluation:
+    """Read what make answered; raises with make's own message where it gave none."""
+    lines = output.split("\n")
+    if _BEGIN not in lines or len(lines) < lines.index(_BEGIN) + 1 + len(QUERIES):
+        raise read_error(directory, output)
+    begin = lines.index(_BEGIN) + 1
+    answers = zip(QUERIES, lines[begin : begin + len(QUERIES)], strict=True)
+    values = {name: " ".join(line.split()) for (name, _), line in answers}
+    found = dict.fromkeys(match[1] for match in map(_SEARCH.match, lines[: begin - 1]) if match)
+    probes = tuple((path, Path(path).exists()) for path in found)
+    makefiles = tuple(dict.fromkeys(values[".MAKE.MAKEFILES"].split()))
+    return Evaluation(str(directory), values, makefiles, probes)
+
+
+def read_error(directory: Path, output: str) -> BuildsysError:
+    """Turn what a failed make wrote into one message with its place."""
+    for line in output.split("\n"):
+        match = _ERROR.match(line)
+        if match is not None:
+            return BuildsysError(match["text"], Place(Path(match["path"]), int(match["line"])))
+    rest = [line for line in output.split("\n") if line and not _is_noise(line)]
+    text = "; ".join(rest[:3]) or "make gave no answer"
+    return BuildsysError(text, Place(directory / "Makefile"))
+
+
+def _is_noise(line: str) -> bool:
+    return line[0].isspace() or line.startswith(("Searching for", "Expanding ", "Adding "))
+
+
+def find_optional_includes(text: str, values: dict[str, str]) -> tuple[str, ...]:
+    """Give the files that a makefile includes if they exist, where their names can be told."""
+    names: list[str] = []
+    for argument in _OPTIONAL.findall(text):
+        expanded = _VARIABLE.sub(
+            lambda match: values.get(match[1] or match[2] or match[3], "$"), argument
+        )
+        if "$" not in expanded and expanded.startswith("/"):
+            names.append(expanded)
+    return tuple(names)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Split a value as a shell would."""
+    if not any(mark in text for mark in "\\'\""):
+        return tuple(text.split())
+    return tuple(shlex.split(text))

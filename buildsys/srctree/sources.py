@@ -1,0 +1,87 @@
+"""Where make finds a source, and what MODULE() in it says."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.module.model import ModuleClass
+
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_MACRO = re.compile(
+    r"\bMODULE\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,\s*(?P<required>[^()]*?)\s*\)"
+)
+_LITERAL = re.compile(r'"([^"]*)"')
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePath:
+    """The directories where make looks for a source, in its order (.PATH and .PATH.SUFFIX)."""
+
+    directory: str  # .CURDIR
+    general: tuple[str, ...]
+    by_suffix: dict[str, tuple[str, ...]]
+
+    def find(self, name: str) -> str | None:
+        """Give the file's name as make would spell it; None where it is not found."""
+        if name.startswith("/"):
+            return name if os.path.exists(name) else None
+        suffix = os.path.splitext(name)[1]
+        for directory in (".", *self.by_suffix.get(suffix, ()), *self.general):
+            base = self.directory if directory in (".", ".DOTLAST") else directory
+            path = f"{base}/{name}"
+            if os.path.exists(path):
+                return path
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a source says in MODULE(): () where nothing is required."""
+
+    kmod_class: ModuleClass | None
+    requires: tuple[str, ...]
+
+
+def read_announcement(text: str) -> Announcement | None:
+    """Find MODULE(MODULE_CLASS_X, name, "required") in a source; None where there is none.
+
+    A required list that is a macro is looked up among the macros of the same file; of several
+    definitions (for several machines) all names count, since they only order the modules.
+    """
+    if "MODULE_CLASS_" not in text:
+        return None
+    text = _COMMENT.sub(" ", text)
+    match = _MACRO.search(text)
+    if match is None:
+        return None
+    classes = {item.name: item for item in ModuleClass}
+    pieces = "".join(_read_string(text, match["required"]))
+    names = tuple(dict.fromkeys(name for name in pieces.split(",") if name.strip()))
+    return Announcement(classes.get(match["class"]), names)
+
+
+def _read_string(text: str, expression: str) -> Sequence[str]:
+    pieces: list[str] = []
+    for word in re.findall(r'"[^"]*"|[A-Za-z_]\w*', expression):
+        if word.startswith('"'):
+            pieces.append(word[1:-1])
+        elif word != "NULL":
+            pieces.extend(_read_definitions(text, word))
+    return pieces
+
+
+def _read_definitions(text: str, name: str) -> Sequence[str]:
+    pattern = rf"^[ \t]*#[ \t]*define[ \t]+{re.escape(name)}[ \t]+((?:\\\n|[^\n])*)"
+    values = ("".join(_LITERAL.findall(body)) for body in re.findall(pattern, text, re.MULTILINE))
+    return [f"{value}," for value in values if value]
+
+
+def read_source(path: str) -> str:
+    """Read a source for its announcement; '' when it cannot be read, which its compile will say."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,213 @@
+"""A source tree: the directories that its makefiles name, each evaluated once, as modules."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildsys.base.command import CommandRunner
+from buildsys.base.errors import BuildsysError, Place
+from buildsys.base.files import make_directory
+from buildsys.module.model import Module, ModuleClass
+from buildsys.srctree.cache import EvaluationCache
+from buildsys.srctree.environment import MakeSetup
+from buildsys.srctree.query import Evaluation, find_optional_includes, query_argv, read_answer
+from buildsys.srctree.reading import ModuleReader
+from buildsys.srctree.sources import Announcement, read_announcement, read_source
+
+MODULES = "sys/modules"
+# Read by conf/osrelease.sh, which makefiles ask for the release (!=): no makefile names them.
+_BEHIND_SHELL = ("sys/sys/param.h", "sys/conf/osrelease.sh")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A directory that builds the whole tree again with another makefile (sys/modules/arch)."""
+
+    directory: Path
+    makefile: Path  # BSD_MK_COMPAT_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a directory gives no module; directory is where, message has its place first."""
+
+    directory: Path
+    name: str  # KMOD, or '' where make could not say it
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """What a tree gives: evaluated counts directories, started the makes that ran for them."""
+
+    modules: tuple[Module, ...]
+    troubles: tuple[Trouble, ...]
+    variants: tuple[Variant, ...]
+    watched: tuple[str, ...]
+    evaluated: int
+    started: int
+
+
+def read_tree(
+    setup: MakeSetup,
+    cache_path: Path,
+    objects: Callable[[str], Path],
+    directories: Sequence[Path],
+    jobs: int,
+) -> SourceTree:
+    """Evaluate directories and all below them that their SUBDIR names, starting make only for news.
+
+    objects gives the object directory of a module's name. Raises only where nothing can be
+    evaluated at all; a directory that fails is a trouble.
+    """
+    make_directory(setup.objdir)
+    cache = EvaluationCache(cache_path, setup.key)
+    walk = _Walk(setup, cache, jobs)
+    for directory in directories:
+        if not (directory / "Makefile").is_file():
+            raise BuildsysError(
+                "there is no such file; expected a Makefile", directory / "Makefile"
+            )
+    walk.follow(os.path.normpath(directory) for directory in directories)
+    modules = _read_modules(walk, cache, objects)
+    cache.save()
+    return SourceTree(
+        tuple(modules),
+        tuple(walk.troubles),
+        tuple(walk.variants),
+        _find_watched(walk.evaluations),
+        len(walk.evaluations),
+        walk.started,
+    )
+
+
+class _Walk:
+    """The evaluations so far; rounds of directories, each evaluated in parallel."""
+
+    def __init__(self, setup: MakeSetup, cache: EvaluationCache, jobs: int) -> None:
+        self.evaluations: list[Evaluation] = []
+        self.troubles: list[Trouble] = []
+        self.variants: list[Variant] = []
+        self.started = 0
+        self._setup = setup
+        self._cache = cache
+        self._jobs = jobs
+        self._runner = CommandRunner()
+        self._seen: set[str] = set()
+
+    def follow(self, directories: Iterable[str]) -> None:
+        """Evaluate directories, then those that they name, until none is new."""
+        current = list(directories)
+        while current:
+            fresh = [path for path in dict.fromkeys(current) if path not in self._seen]
+            self._seen.update(fresh)
+            current = []
+            for said in self._evaluate_all(fresh):
+                self.evaluations.append(said)
+                current.extend(self._below(said))
+
+    def _evaluate_all(self, directories: Sequence[str]) -> list[Evaluation]:
+        found = {path: self._cache.find(path) for path in directories}
+        missing = [path for path, said in found.items() if said is None]
+        self.started += len(missing)
+        try:
+            with ThreadPoolExecutor(self._jobs) as pool:
+                answers = tuple(pool.map(self._ask, missing))
+        except BaseException:
+            self._runner.stop()
+            raise
+        for path, answer in zip(missing, answers, strict=True):
+            if isinstance(answer, Evaluation):
+                found[path] = answer
+                self._cache.add(answer, self._files_behind(answer))
+            else:
+                self.troubles.append(Trouble(Path(path), "", str(answer)))
+        return [said for path in directories if (said := found[path]) is not None]
+
+    def _ask(self, directory: str) -> Evaluation | BuildsysError:
+        argv = query_argv(self._setup.argv)
+        path = Path(directory)
+        if not (path / "Makefile").is_file():
+            return BuildsysError("there is no Makefile", Place(path))
+        result = self._runner.run(argv, path, self._setup.environment)
+        output = result.output.decode("utf-8", errors="replace")
+        try:
+            said = read_answer(path, output)
+        except BuildsysError as error:
+            return error
+        texts = (_read(makefile) for makefile in said.makefiles)
+        optional = (name for text in texts for name in find_optional_includes(text, said.values))
+        further = tuple((name, True) for name in dict.fromkeys(optional))
+        known = {name for name, _ in said.probes}
+        probes = (
+            (name, Path(name).exists())
+            for name, _ in further
+            if name not in known and name not in said.makefiles
+        )
+        return Evaluation(said.directory, said.values, said.makefiles, (*said.probes, *probes))
+
+    def _files_behind(self, said: Evaluation) -> tuple[str, ...]:
+        source = said.values["NETBSDSRCDIR"]
+        return tuple(f"{source}/{name}" for name in _BEHIND_SHELL)
+
+    def _below(self, said: Evaluation) -> list[str]:
+        names = [name for name in said.values["SUBDIR"].split() if name != ".WAIT"]
+        makefile = said.values["BSD_MK_COMPAT_FILE"]
+        if makefile and self._setup.environment.get("BSD_MK_COMPAT_FILE") != makefile:
+            self.variants.append(Variant(Path(said.directory), Path(makefile)))
+            return []
+        return [os.path.normpath(os.path.join(said.directory, name)) for name in names]
+
+
+def _read_modules(
+    walk: _Walk, cache: EvaluationCache, objects: Callable[[str], Path]
+) -> list[Module]:
+    reader = ModuleReader(objects, lambda path: _announce(cache, path))
+    modules: dict[str, Module] = {}
+    for said in walk.evaluations:
+        name = said.values["KMOD"]
+        if not name:
+            continue
+        try:
+            module = reader.read(said)
+            known = modules.setdefault(name, module)
+            if known is not module:
+                text = f"KMOD={name} is the name of another module too ({known.place})"
+                raise BuildsysError(text, module.place)
+        except BuildsysError as error:
+            walk.troubles.append(Trouble(Path(said.directory), name, str(error)))
+    return [modules[name] for name in sorted(modules)]
+
+
+def _announce(cache: EvaluationCache, path: str) -> Announcement | None:
+    words = cache.note(path)
+    if words is None:
+        found = read_announcement(read_source(path))
+        words = []
+        if found is not None:
+            kmod_class = found.kmod_class.value if found.kmod_class is not None else ""
+            words = [kmod_class, *found.requires]
+        cache.add_note(path, words)
+    if not words:
+        return None
+    return Announcement(ModuleClass(words[0]) if words[0] else None, tuple(words[1:]))
+
+
+def _find_watched(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
+    names: set[str] = set()
+    for said in evaluations:
+        names.update(said.makefiles)
+        names.update(path for path, _ in said.probes)
+        paths = f"{said.values['.PATH']} {said.values['.PATH.c']} {said.values['.PATH.S']}"
+        names.update(path for path in paths.split() if path.startswith("/"))
+        names.add(said.directory)
+    return tuple(sorted(names))
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
