@@ -327,3 +327,22 @@ def test_every_rule_of_the_kernel_names_its_file_and_function() -> None:
         decides = rule.outcome is not Outcome.LOADS
         if decides and rule.id != "port-unknown":
             assert rule.source.startswith("sys/"), rule.id
+
+
+def test_the_documentation_has_every_rule_as_it_is() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "check.md"
+    rows = {
+        line.split("`")[1]: [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in page.read_text().splitlines()
+        if line.startswith("| `") and line.count(" | ") == 4
+    }
+    assert list(rows) == [rule.id for rule in RULES]
+    for rule in RULES:
+        _, severity, kernel_does, meaning, source = rows[rule.id]
+        assert severity == rule.severity.value
+        assert meaning == rule.meaning
+        assert source == (f"`{rule.source}`" if rule.source else "ours")
+        if rule.errno:
+            assert kernel_does == f"errno {rule.errno}"
+        if rule.outcome is Outcome.PANICS:
+            assert kernel_does == "panic"
