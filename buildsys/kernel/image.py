@@ -27,6 +27,7 @@ _CONFIGURATION = re.compile(r"NetBSD \S+ \(([^)\s]+)\)")  # sys/conf/newvers.sh,
 DIAGNOSTIC_NAMES = frozenset(  # sys/kern/vfs_vnode.c: these exist under DIAGNOSTIC only
     {"vstate_assert_change", "vstate_assert_get", "vstate_assert_wait_stable"}
 )
+_LINK_SET_ENTRY, _MODINFO = "__link_set_modules_sym_", "_modinfo"
 _STRIPPED = (
     "the kernel has no symbol table (it is stripped); give the unstripped netbsd or netbsd.gdb "
     "from the kernel's build directory, or its 'nm' output"
@@ -58,7 +59,7 @@ def kernel_from_elf(elf: ElfObject, machine: str, machine_arch: str) -> Kernel:
         machine_arch=_string_of(memory, symbols, "machine_arch") or machine_arch,
         name="" if configuration is None else configuration[1],
         symbols=symbols,
-        builtins=_read_builtins(memory),
+        builtins=_read_builtins(memory) or builtins_by_symbol(symbols, KernelVersion(number)),
         has_dtrace=has_dtrace(symbols),
         has_diagnostic=has_diagnostic(symbols),
     )
@@ -98,6 +99,22 @@ def has_dtrace(symbols: SymbolMap) -> bool:
 def has_diagnostic(symbols: SymbolMap) -> bool:
     """Tell whether the kernel has DIAGNOSTIC, from names that only such a kernel has."""
     return not DIAGNOSTIC_NAMES.isdisjoint(symbols.globals | symbols.local)
+
+
+def builtins_by_symbol(
+    symbols: SymbolMap, version: KernelVersion
+) -> tuple[BuiltinModule, ...] | None:
+    """Name the built-in modules by the local symbols of their link set entries; None without.
+
+    sys/sys/module.h, _MODULE_REGISTER(), and sys/sys/cdefs_elf.h: the entry of NAME is called
+    __link_set_modules_sym_NAME_modinfo. Class and requirements are not told: misc and none.
+    """
+    names = sorted(
+        name.removeprefix(_LINK_SET_ENTRY).removesuffix(_MODINFO)
+        for name in symbols.local
+        if name.startswith(_LINK_SET_ENTRY) and name.endswith(_MODINFO)
+    )
+    return tuple(BuiltinModule(name, 1, version.number) for name in names) or None
 
 
 def _string_of(memory: Memory, symbols: SymbolMap, name: str) -> str:

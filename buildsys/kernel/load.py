@@ -10,7 +10,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import write_whole
 from buildsys.elf.modinfo import CLASS_NAMES
 from buildsys.elf.reader import MAGIC, parse_elf, read_image
-from buildsys.kernel.image import has_diagnostic, has_dtrace, kernel_from_elf
+from buildsys.kernel.image import builtins_by_symbol, has_diagnostic, has_dtrace, kernel_from_elf
 from buildsys.kernel.model import BuiltinModule, Kernel, split_required
 from buildsys.kernel.nm import is_nm_text, parse_nm
 from buildsys.kernel.port import MODULE_MACHINES, find_ports
@@ -35,7 +35,8 @@ def load_kernel(
 
     machine (or the name a kernel has for its modules, as mips-n32) and version are what the kernel
     must be for; nm text, which tells neither, needs both.
-    builtins names a JSON list of its built-in modules, for nm text.
+    builtins names a JSON list of its built-in modules, for nm text; without, their names are taken
+    from its local symbols.
     """
     image = _unpack(read_image(path), path)
     if bytes(image[:4]) == MAGIC:
@@ -128,7 +129,9 @@ def _kernel_from_nm(
         machine_arch=machine_arch,
         name=name,
         symbols=symbols,
-        builtins=None if builtins is None else load_builtins(builtins),
+        builtins=builtins_by_symbol(symbols, version)
+        if builtins is None
+        else load_builtins(builtins),
         has_dtrace=has_dtrace(symbols),
         has_diagnostic=has_diagnostic(symbols),
     )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from buildsys.base.command import run_command
 from buildsys.base.errors import BuildsysError
 from buildsys.base.shipped import shipped_path
+from buildsys.elf.reader import read_elf
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.model import BuiltinModule, Kernel, SymbolMap
 from buildsys.kernel.saved import compress, parse_kernel_map, render_kernel_map
@@ -206,6 +208,46 @@ def test_nm_text_without_addresses_and_gzipped_is_read(tmp_path: Path) -> None:
     )
     assert kernel.symbols == symbols
     assert kernel.builtins == (BuiltinModule("ffs", 2, 1099001200, ("ufs",)),)
+
+
+def test_nm_text_with_local_symbols_names_the_built_in_modules(tmp_path: Path) -> None:
+    entries = "d __link_set_modules_sym_ffs_modinfo\nr __link_set_modules_sym_aes_modinfo\n"
+    path = tmp_path / "netbsd.nm"
+    path.write_text(f"{NM}{entries}r module_netbsd_modinfo\n")
+    builtins = load_kernel(path, "amd64", CURRENT).builtins
+    assert builtins == (BuiltinModule("aes", 1, 1099001200), BuiltinModule("ffs", 1, 1099001200))
+
+
+def test_a_dump_of_dev_ksyms_is_a_kernel(build_kernel: Callable[..., Path], tmp_path: Path) -> None:
+    image = build_kernel()
+    elf = read_elf(image)
+    symtab, note = elf.find_section(".symtab"), elf.find_section(".note.netbsd.ident")
+    assert symtab is not None
+    assert note is not None
+    # like /dev/ksyms: header, sections, note, symbols, names; all symbols in a section without end
+    parts = [bytes(elf.content(s)) for s in (note, symtab, elf.sections[symtab.link])]
+    table = bytearray(parts[1])
+    for at in range(24, len(table), 24):
+        if table[at + 6 : at + 8] != b"\xf1\xff":
+            table[at + 6 : at + 8] = b"\4\0"
+    names = b"\0.note.netbsd.ident\0.symtab\0.strtab\0.bss\0"
+    start = 64 + 5 * 64 + len(names)
+    offsets = [start, start + len(parts[0]), start + len(parts[0]) + len(table)]
+    entry = struct.Struct("<IIQQQQIIQQ").pack
+    headers = entry(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    headers += entry(1, 7, 0, 0, offsets[0], len(parts[0]), 0, 0, 4, 0)
+    headers += entry(20, 2, 0, 0, offsets[1], len(table), 3, 1, 8, 24)
+    headers += entry(28, 3, 0, 0, offsets[2], len(parts[2]), 0, 0, 1, 0)
+    headers += entry(36, 8, 6, 0, 0, (1 << 64) - 1, 0, 0, 4096, 0)
+    header = bytearray(image.read_bytes()[:64])
+    header[40:48] = struct.pack("<Q", 64 + len(names))
+    header[60:64] = struct.pack("<HH", 5, 3)
+    path = tmp_path / "ksyms"
+    path.write_bytes(bytes(header) + names + headers + parts[0] + table + parts[2])
+    kernel, whole = load_kernel(path), load_kernel(image)
+    assert (kernel.machine, kernel.version) == ("amd64", CURRENT)
+    assert kernel.symbols == whole.symbols
+    assert kernel.builtins is None
 
 
 @pytest.mark.parametrize(
