@@ -59,6 +59,8 @@ VERBS = (
          ("settings", "names", "dot")),
     Verb("why", "inspect:why", "say why a module would be built, and why it last was",
          ("settings", "names")),
+    Verb("parity", "parity:parity", "compare kmods with those that NetBSD's makefiles made",
+         ("settings", "parity", "names")),
     Verb("kernel", "kernel:show", "show a kernel, or save its symbols as a map",
          ("settings", "kernel")),
     Verb("compile-commands", "inspect:compile_commands", "write compile_commands.json",
@@ -222,6 +224,17 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_parity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against", type=Path, required=True, metavar="OBJDIR",
+        help="object directory of NetBSD's own build (MAKEOBJDIRPREFIX, or any above the kmods)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--flags", action="store_true",
+        help="compare the flags of every command too, not only where a kmod differs",
+    )  # fmt: skip
+
+
 def _add_kernel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the saved map here")
     parser.add_argument(
@@ -269,5 +282,6 @@ _GROUPS = {
     "dot": _add_dot,
     "output": _add_output,
     "kernel": _add_kernel,
+    "parity": _add_parity,
     "init": _add_init,
 }

@@ -19,6 +19,7 @@ _VARIABLES = (
     "HOME",
     "MACHINE",
     "MACHINE_ARCH",
+    "MAKECONF",
     "MAKEOBJDIRPREFIX",
     "METALOG",
     "MODBUILD_KERNEL",
@@ -29,10 +30,18 @@ _VARIABLES = (
     "TOOLDIR",
 )
 
+# Variables that begin so reach NetBSD's makefiles, where a source tree is built.
+_PREFIXES = (
+    "ACTIVE_", "AFLAGS", "BSDOBJDIR", "BSD_MK_COMPAT_FILE", "BUILDID", "CFLAGS", "COPTS",
+    "CPPFLAGS", "CPUFLAGS", "CWARNFLAGS", "DBG", "DEBUGDIR", "EXTERNAL_TOOLCHAIN", "EXTSRC",
+    "HAVE_", "KERNEL_", "KMODULE", "LDFLAGS", "MK", "NO", "USE_", "WARNS", "X11SRCDIR",
+)  # fmt: skip
+
 
 def request_key(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> bytes:
     """Spell a request: the same bytes mean the same work, if no file changed."""
-    variables = [f"{name}={environment[name]}" for name in _VARIABLES if name in environment]
+    names = [name for name in environment if name in _VARIABLES or name.startswith(_PREFIXES)]
+    variables = [f"{name}={environment[name]}" for name in sorted(names)]
     return "\0".join((directory, *arguments, "", *variables)).encode("utf-8", "surrogateescape")
 
 

@@ -14,7 +14,7 @@ from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
 from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
-from buildsys.srctree.environment import find_make_setup
+from buildsys.srctree.environment import MakeSetup, find_make_setup
 from buildsys.srctree.tree import MODULES, SourceTree, read_tree
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.kind import choose_kind
@@ -22,6 +22,8 @@ from buildsys.toolchain.machine import load_machine
 from buildsys.toolchain.model import Machine, Toolchain
 
 DEFAULT_RELEASE = "10.99.12"
+_MAKE_OBJDIR = ".modbuild/make"  # below a machine's object directory, and stays empty
+_TREE_RECORD = ".modbuild/srctree.json"
 _PARAM_VERSION = re.compile(r"^\s*#\s*define\s+__NetBSD_Version__\s+(\d+)\b", re.MULTILINE)
 
 
@@ -160,11 +162,21 @@ def load_tree(
     if config.src is None:
         raise UsageError("a directory with a Makefile needs a NetBSD source tree; give --src")
     objects = config.objdir / toolchain.machine.label
-    record = objects / ".modbuild"
-    setup = find_make_setup(toolchain, config.src, record / "make", config.tooldir, environment)
+    setup = find_make_setup(
+        toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, environment
+    )
     roots = tuple(directories) or (config.src / MODULES,)
     jobs = len(os.sched_getaffinity(0))
-    return read_tree(setup, record / "srctree.json", lambda name: objects / name, roots, jobs)
+    return read_tree(setup, objects / _TREE_RECORD, lambda name: objects / name, roots, jobs)
+
+
+def make_setup(request: Request, environment: Mapping[str, str]) -> MakeSetup:
+    """Say how make is called for the source tree of a request."""
+    config = request.config
+    if config.src is None:
+        raise UsageError("there is no source tree; give one with --src or NETBSDSRCDIR")
+    objdir = config.objdir / request.target.machine.label / _MAKE_OBJDIR
+    return find_make_setup(request.toolchain, config.src, objdir, config.tooldir, environment)
 
 
 def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:

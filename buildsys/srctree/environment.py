@@ -1,7 +1,6 @@
 """What the makefiles of a source tree are evaluated with: the make, its variables, the machine."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,13 @@ from pathlib import Path
 from buildsys.base.digest import digest_file
 from buildsys.toolchain.model import CompilerFamily, Toolchain
 
-# Variables of the caller that NetBSD's makefiles read (mk.conf(5)); no other reaches them.
-_VARIABLES = re.compile(
-    r"(MK|HAVE_|USE_|NO|KMODULE|KERNEL_|COPTS|CFLAGS|CPPFLAGS|AFLAGS|LDFLAGS|CPUFLAGS|CWARNFLAGS"
-    r"|WARNS|DBG|EXTERNAL_TOOLCHAIN|BSDOBJDIR|BUILDID|DEBUGDIR|X11SRCDIR|EXTSRCSRCDIR|ACTIVE_)"
-    r"[A-Za-z0-9_.]*"
-)
+# Variables of the caller that NetBSD's makefiles read (mk.conf(5)) begin so; no other reaches
+# them. snapshot.py has the same list, and a test holds the two together.
+_PREFIXES = (
+    "ACTIVE_", "AFLAGS", "BSDOBJDIR", "BSD_MK_COMPAT_FILE", "BUILDID", "CFLAGS", "COPTS",
+    "CPPFLAGS", "CPUFLAGS", "CWARNFLAGS", "DBG", "DEBUGDIR", "EXTERNAL_TOOLCHAIN", "EXTSRC",
+    "HAVE_", "KERNEL_", "KMODULE", "LDFLAGS", "MK", "NO", "USE_", "WARNS", "X11SRCDIR",
+)  # fmt: skip
 _KEPT = ("HOME", "PATH", "TMPDIR")
 _NO_TOOLDIR = "/nonexistent/tooldir"  # only flags are asked for: the tools are found by us
 
@@ -43,7 +43,7 @@ class MakeSetup:
 
 def is_make_variable(name: str) -> bool:
     """Tell whether a variable of the environment enters into the makefiles."""
-    return _VARIABLES.fullmatch(name) is not None and name not in ("MAKEFLAGS", "MAKELEVEL")
+    return name == "MAKECONF" or name.startswith(_PREFIXES)
 
 
 def find_make_setup(
@@ -55,11 +55,7 @@ def find_make_setup(
 ) -> MakeSetup:
     """Choose make and its environment: TOOLDIR's own wrapper, or bmake with the tree's share/mk."""
     make = toolchain.require("make")
-    variables = {
-        name: value
-        for name, value in environment.items()
-        if is_make_variable(name) and not name.startswith("MAKEOBJDIR")
-    }
+    variables = {name: value for name, value in environment.items() if is_make_variable(name)}
     machine = toolchain.machine
     variables |= {
         "MACHINE": machine.name,

@@ -10,7 +10,7 @@ from buildsys.module.model import ModuleClass
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _MACRO = re.compile(
-    r"\bMODULE\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,\s*(?P<required>[^()]*?)\s*\)"
+    r"\b\w*MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,\s*(?P<required>[^()]*?)\s*\)"
 )
 _LITERAL = re.compile(r'"([^"]*)"')
 _WORD = re.compile(r"[A-Za-z_]\w*")
