@@ -6,6 +6,7 @@ kobj_reloc(). What names exist elsewhere is asked of a Scope.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from buildsys.check.kobj import Halt, KernelObject, RelocationSet, halt, halt_at
@@ -32,6 +33,7 @@ _TOLERATED = frozenset({
     "_bss_start", "__bss_start", "_bss_end__", "__bss_end__", "_edata", "_end", "__end", "__end__",
 })  # fmt: skip
 _TOLERATED_PREFIXES = ("__start_link_set_", "__stop_link_set_")
+_MAXIMUM_FINDINGS = 200  # of one rule in one file
 _RISCV_PAIRED = frozenset({23, 24, 25, 26})  # PCREL_HI20, PCREL_LO12_I/S, HI20: seen twice
 _RISCV_BRANCHES = frozenset({16, 17})
 
@@ -72,6 +74,7 @@ def known_value(kobj: KernelObject, entry: int) -> int | None:
 def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) -> Halt | None:
     """Refuse globals that exist already; those in ignored are let pass if the kernel has them."""
     findings: list[Finding] = []
+    count = 0
     for name, entry in kobj.defined.items():
         definition = scope.find(name) if scope.offers(name) else None
         if definition is None or (name in ignored and not definition.provider):
@@ -83,6 +86,9 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
             continue
         if value is not None and definition.is_absolute and definition.value is None:
             continue  # beyond.py notes that this cannot be told
+        count += 1
+        if count > _MAXIMUM_FINDINGS:
+            continue
         who = f"module {definition.provider}" if definition.provider else "the kernel"
         findings.append(
             finding(
@@ -92,7 +98,15 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
                 f"global symbol `{show_name(name)}' redefined",
             )
         )
+    findings += _rest("redefined-symbol", kobj.path, count)
     return halt_at(tuple(findings)) if findings else None
+
+
+def _rest(rule_id: str, path: Path, count: int) -> tuple[Finding, ...]:
+    """Say how many more symbols there are than findings are made for."""
+    if count <= _MAXIMUM_FINDINGS:
+        return ()
+    return (finding(rule_id, path, f"and {count - _MAXIMUM_FINDINGS} more symbols"),)
 
 
 def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tuple[str, ...]]:
@@ -109,9 +123,9 @@ def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tupl
             f"nothing offers {show_name(name)}{scope.explain(name)}",
             f"symbol `{show_name(name)}' not found",
         )
-        for name in missing
+        for name in missing[:_MAXIMUM_FINDINGS]
     )
-    return halt_at(findings), ()
+    return halt_at((*findings, *_rest("undefined-symbol", kobj.path, len(missing)))), ()
 
 
 def judge_relocations(

@@ -251,6 +251,25 @@ def test_all_undefined_symbols_are_reported_in_one_run(factory: Any, kernel: Ker
     assert [f.message for f in verdict.findings] == ["nothing offers one", "nothing offers two"]
 
 
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [
+        (".data\n" + "".join(f".quad u{i}\n" for i in range(230)), "undefined-symbol"),
+        ("".join(GLOBAL.format(f"g{i}") for i in range(230)), "redefined-symbol"),
+    ],
+)
+def test_findings_of_one_rule_are_counted_after_two_hundred(
+    extra: str, rule: str, factory: Any, kernel: Kernel
+) -> None:
+    assert kernel.symbols is not None
+    names = kernel.symbols.globals | {f"g{i}" for i in range(230)}
+    crowded = replace(kernel, symbols=replace(kernel.symbols, globals=names))
+    verdict = check_kmod(factory.module(extra=extra), crowded, {})
+    assert rules_of(verdict) == {rule}
+    assert len(verdict.findings) == 201
+    assert verdict.findings[-1].message == "and 30 more symbols"
+
+
 def test_without_symbols_of_the_kernel_nothing_is_passed_silently(
     factory: Any, kernel: Kernel
 ) -> None:
