@@ -20,13 +20,15 @@ def parse_nm(text: str) -> SymbolMap:
     """Sort the names of nm's output: upper case is global, W and V weak, A absolute."""
     names: dict[str, list[str]] = {}
     values: dict[str, int] = {}
-    lines = _LINE.findall(text)
-    for value, letter, name in lines:
+    lines = 0
+    for match in _LINE.finditer(text):
+        lines += 1
+        value, letter, name = match.groups()
         names.setdefault(letter, []).append(name)
         if value and letter.isupper() and letter not in _WEAK:
             values[name] = int(value, 16)
     count = text.count("\n") + (not text.endswith("\n"))
-    if not lines or len(lines) < count - text.count("\n\n") - 2:
+    if not lines or lines < count - text.count("\n\n") - 2:
         raise BuildsysError("expected the output of nm: lines of address, letter and name")
     letters = frozenset(names) - _UNDEFINED
     strong = frozenset(letter for letter in letters if letter.isupper() and letter not in _WEAK)
