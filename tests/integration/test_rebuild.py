@@ -264,7 +264,9 @@ def test_an_edited_kernel_map_judges_all_again(built: Workspace) -> None:
     copy.write_bytes(kernel.read_bytes())
     built.write("modbuild.yaml", f"kernel: {copy}\n")
     wanted = {"check:alpha", "check:beta", "check:gamma"}
-    assert built.install().steps == wanted
+    steps = built.install().steps
+    assert wanted <= steps
+    assert {step.partition(":")[0] for step in steps} <= {"check", "install"}
     text = gzip.decompress(kernel.read_bytes())
     copy.write_bytes(gzip.compress(text, mtime=1))  # other bytes of the same map
     assert built.install().steps == wanted
