@@ -136,7 +136,7 @@ def module_place(request: Request, is_privileged: bool, module: Module) -> Insta
 
 def receipts_directory(request: Request) -> Path:
     """Give where the receipts of one DESTDIR and kernel version go."""
-    mark = zlib.crc32(str(request.config.destdir).encode())
+    mark = zlib.crc32(os.fsencode(request.config.destdir))
     name = f"{request.target.version.release}-{mark:08x}"
     return machine_objdir(request) / "receipts" / name
 
