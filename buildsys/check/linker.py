@@ -35,6 +35,7 @@ _TOLERATED = frozenset({
 _TOLERATED_PREFIXES = ("__start_link_set_", "__stop_link_set_")
 _MAXIMUM_FINDINGS = 200  # of one rule in one file
 _RISCV_PAIRED = frozenset({23, 24, 25, 26})  # PCREL_HI20, PCREL_LO12_I/S, HI20: seen twice
+_RISCV_LOW = frozenset({24, 25})
 _RISCV_BRANCHES = frozenset({16, 17})
 
 
@@ -149,9 +150,9 @@ def judge_relocations(
         ]
         if bad:
             return _halt_at_first(kobj, rules, relocations, bad, is_local, zero)
-        outside = _writes_outside(kobj, relocations) if is_local else None
-        if outside is not None:
-            return outside
+        stop = _judge_places(kobj, relocations) if is_local else None
+        if stop is not None:
+            return stop
     return None
 
 
@@ -250,6 +251,31 @@ def _lookup_trouble(
         text = f"undefined symbol {symbol} has no name"
         return "symbol-nameless", text, f"bad symbol @{symbol} name"
     return "symbol-zero", f"{shown} has the value 0", f"{shown} @{symbol}: bad value"
+
+
+def _judge_places(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:
+    if kobj.port.name.startswith("riscv"):
+        stop = _judge_pairs(kobj, relocations)
+        if stop is not None:
+            return stop
+    return _writes_outside(kobj, relocations)
+
+
+def _judge_pairs(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:
+    """Refuse a PCREL_LO12 whose label has no relocation: kobj_findhi20() of the riscv port."""
+    table, symbols = relocations.table, kobj.symbols
+    offsets: frozenset[int] | None = None
+    for entry, kind in enumerate(table.types):
+        symbol = table.symbols[entry]
+        if kind not in _RISCV_LOW or symbol >= len(symbols):
+            continue
+        offsets = frozenset(table.offsets) if offsets is None else offsets
+        if symbols.sections[symbol] != table.target or symbols.values[symbol] not in offsets:
+            target = kobj.elf.sections[table.target]
+            place = f"{show_name(target.name)}+0x{table.offsets[entry]:x}"
+            text = f"{place}: no relocation stands at the label that this low half refers to"
+            return halt("relocation-unpaired", kobj.path, text)
+    return None
 
 
 def _writes_outside(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:

@@ -93,6 +93,8 @@ RULES: tuple[Rule, ...] = (
             "the port panics on relocations without addend"),
     _refused("relocation-unaddended", ENOEXEC, "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
              "the port takes relocations with addend only"),
+    _refused("relocation-unpaired", ENOEXEC, "sys/arch/riscv/riscv/kobj_machdep.c, kobj_findhi20",
+             "a riscv PCREL_LO12 has no PCREL_HI20 in its section"),
     _corrupts("relocation-unsafe", "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
               "the port looks the type up beyond its table"),
     _corrupts("relocation-outside", _RELOCATE, "a relocation writes outside its section"),

@@ -166,6 +166,15 @@ def test_sparc_looks_some_types_up_beyond_its_table(factory: Any) -> None:
     assert not verdict.is_fit
 
 
+def test_riscv_wants_the_high_half_of_a_pair(factory: Any) -> None:
+    pair = "1: auipc a0, %pcrel_hi(f)\naddi a0, a0, %pcrel_lo(1b)"
+    assert rules_of(judge(factory, "riscv", pair)) == set()
+    alone = "lab: nop\nb: nop\n.reloc b, R_RISCV_PCREL_LO12_I, lab"
+    verdict = judge(factory, "riscv", alone)
+    assert rules_of(verdict) == {"relocation-unpaired"}
+    assert verdict.errno == 8
+
+
 def test_a_machine_without_a_table_is_said_not_to_be_judged(factory: Any) -> None:
     content = factory.assemble(PLAIN.format(nop="nop", pointer=QUAD, extra=""), "x86_64--netbsd")
     path = factory.patched(factory.write(content), 18, b"\x32")  # EM_IA_64

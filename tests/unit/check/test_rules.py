@@ -324,6 +324,7 @@ def test_diagnostic_kernels_panic_where_others_refuse(
 
 ELSEWHERE = {  # rules that need a sequence, another machine or more than one file
     "no-content", "no-text", "relocation-panic", "relocation-unaddended", "relocation-unsafe",
+    "relocation-unpaired",
     "relocation-outside", "relocation-skipped", "class-other", "dependency-name", "already-loaded",
     "builtin-disabled", "autoload-disallowed", "plist-size", "plist-invalid", "not-loaded",
     "still-required", "builtin-secmodel", "requirement-depth", "table-size",
