@@ -107,10 +107,10 @@ def test_the_shipped_map_loads_fast_and_is_the_generic_kernel() -> None:
     path = shipped_path("toolchain") / "kernel" / "amd64-10.99.12-GENERIC.kmap.gz"
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         kernel = load_kernel(path, "amd64", CURRENT)
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.1  # 0.015 s on an idle machine
+        times.append(time.process_time() - begin)
+    assert min(times) < 0.1  # of processor time; 0.015 s on an idle machine
     assert kernel.symbols is not None
     assert len(kernel.symbols.globals) == 16861
     assert {"printf", "kmem_alloc", "mutex_enter"} <= kernel.symbols.globals
