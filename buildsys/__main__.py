@@ -4,6 +4,7 @@ Everything heavy is imported behind that question; a test lists what a run with 
 """
 
 import importlib
+import io
 import os
 import sys
 
@@ -15,16 +16,39 @@ _QUICK_VERBS = frozenset({"build", "install"})
 def main() -> int:
     """Run modbuild with the arguments of the process; give its exit status."""
     arguments = sys.argv[1:]
-    directory = os.getcwd()
-    if arguments and arguments[0] in _QUICK_VERBS:
-        key = snapshot.request_key(arguments, os.environ, directory)
-        objdir = snapshot.guess_objdir(arguments, os.environ, directory)
-        message = snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
-        if message is not None:
-            sys.stdout.write(message)
-            return 0
-    cli = importlib.import_module("buildsys.cli")
-    return int(cli.run(arguments))
+    _open_output()
+    message = _find_answer(arguments)
+    if message is None:
+        return int(importlib.import_module("buildsys.cli").run(arguments))
+    try:
+        sys.stdout.write(message)
+        sys.stdout.flush()
+    except OSError:  # a reader that has gone, or a full disk: the command line knows what to say
+        return int(importlib.import_module("buildsys.cli").run(arguments))
+    return 0
+
+
+def _open_output() -> None:
+    """Have an output that takes every file name; one that was closed swallows all."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+
+
+def _find_answer(arguments: list[str]) -> str | None:
+    """Give what there is to say when nothing is to do; None when that is not known."""
+    if not arguments or arguments[0] not in _QUICK_VERBS:
+        return None
+    try:
+        directory = os.getcwd()
+    except FileNotFoundError:
+        return None
+    key = snapshot.request_key(arguments, os.environ, directory)
+    objdir = snapshot.guess_objdir(arguments, os.environ, directory)
+    return snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
 
 
 if __name__ == "__main__":

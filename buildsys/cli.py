@@ -1,6 +1,7 @@
 """The command line: verbs and options to calls, results to the exit status."""
 
 import argparse
+import errno
 import importlib
 import os
 import signal
@@ -70,6 +71,7 @@ VERBS = (
     Verb("schema", "setup:schema", "print the JSON Schema of module descriptors", ()),
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors
 _SHORT = {"machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D"}
 
 
@@ -103,18 +105,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(words: Sequence[str]) -> ExitStatus:
     """Do what a command line says; every trouble that a user can cause is one message."""
-    parser = make_parser()
     try:
-        arguments = parser.parse_args(words)
-    except SystemExit as error:
-        return ExitStatus(error.code if isinstance(error.code, int) else ExitStatus.USAGE)
-    verb = next(verb for verb in VERBS if verb.name == arguments.verb)
-    try:
-        context = Context(Path.cwd(), dict(os.environ), tuple(words))
-        _raise_on_signals()
-        module, _, function = verb.place.partition(":")
-        act = getattr(importlib.import_module(f"buildsys.verbs.{module}"), function)
-        status = ExitStatus(act(arguments, context))
+        status = _act(words)
         sys.stdout.flush()
         return status
     except BuildsysError as error:
@@ -122,11 +114,40 @@ def run(words: Sequence[str]) -> ExitStatus:
         return error.exit_status
     except KeyboardInterrupt:
         print("modbuild: interrupted", file=sys.stderr)
-        return ExitStatus.FAILED
     except BrokenPipeError:
-        # Who reads our output has gone (| head): nothing to tell it any more.
+        pass  # who reads our output has gone (| head): nothing to tell it any more
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        print(f"modbuild: standard output: {error.strerror}", file=sys.stderr)
+    finally:
+        _end_output()
+    return ExitStatus.FAILED
+
+
+def _act(words: Sequence[str]) -> ExitStatus:
+    try:
+        arguments = make_parser().parse_args(words)
+    except SystemExit as error:
+        return ExitStatus(error.code if isinstance(error.code, int) else ExitStatus.USAGE)
+    verb = next(verb for verb in VERBS if verb.name == arguments.verb)
+    try:
+        directory = Path.cwd()
+    except FileNotFoundError as error:
+        raise BuildsysError("the current directory does not exist any more") from error
+    context = Context(directory, dict(os.environ), tuple(words))
+    _raise_on_signals()
+    module, _, function = verb.place.partition(":")
+    act = getattr(importlib.import_module(f"buildsys.verbs.{module}"), function)
+    return ExitStatus(act(arguments, context))
+
+
+def _end_output() -> None:
+    """Keep what could not be written from being tried, and complained of, again at the exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.FAILED
 
 
 def _raise_on_signals() -> None:

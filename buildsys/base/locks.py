@@ -36,8 +36,9 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
                 raise BuildsysError(f"cannot lock: {os_error_text(error)}", path) from error
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another run"
             raise BuildsysError(f"in use by {holder}; wait for it or end it", path) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: only the holder's name is lost
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -5,6 +5,7 @@ import threading
 from typing import TextIO
 
 from buildsys.base.command import quote_argv
+from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.check.verdict import Finding
 from buildsys.pipeline.outcome import StepDone, StepFailed
 from buildsys.pipeline.step import Command, Step
@@ -70,6 +71,11 @@ class LineProgress:
         """Nothing to clear away."""
 
     def show(self, text: str, is_error: bool = False) -> None:
-        """Write one text whole."""
+        """Write one text whole; that it cannot be written ends the run."""
         with self._lock:
-            print(text, file=sys.stderr if is_error else self._stream, flush=True)
+            try:
+                print(text, file=sys.stderr if is_error else self._stream, flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise BuildsysError(f"standard output: {os_error_text(error)}") from error

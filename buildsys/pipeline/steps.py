@@ -180,11 +180,11 @@ class StepExecutor:
 
 
 def _rename(word: str, names: Mapping[str, str]) -> str:
-    """Put the temporary name in place of an output's, where it stands alone or after '='."""
-    if word in names:
-        return names[word]
-    head, sign, tail = word.rpartition("=")
-    return f"{head}{sign}{names[tail]}" if tail in names else word
+    """Put the temporary name in place of an output's, where it stands alone or after a '='."""
+    for start in (0, *(index + 1 for index, sign in enumerate(word) if sign == "=")):
+        if word[start:] in names:
+            return word[:start] + names[word[start:]]
+    return word
 
 
 def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]:

@@ -75,6 +75,10 @@ def run_plan(
             is_interrupted = True
             executor.stop()
             run.wait_until_idle()
+        except BaseException:  # a full disk, a reader that has gone, a bug: leave nothing running
+            executor.stop()
+            run.wait_until_idle()
+            raise
         finally:
             progress.end()
     is_interrupted = is_interrupted or any(
