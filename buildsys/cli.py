@@ -62,6 +62,8 @@ VERBS = (
          ("settings", "names")),
     Verb("parity", "parity:parity", "compare kmods with those that NetBSD's makefiles made",
          ("settings", "parity", "names")),
+    Verb("import", "importing:import_tree", "write a source tree's modules as descriptors",
+         ("settings", "import", "names")),
     Verb("kernel", "kernel:show", "show a kernel, or save its symbols as a map",
          ("settings", "kernel")),
     Verb("compile-commands", "inspect:compile_commands", "write compile_commands.json",
@@ -256,6 +258,13 @@ def _add_parity(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR",
+        help="directory for the descriptors, DIR/NAME/NAME.yaml",
+    )  # fmt: skip
+
+
 def _add_kernel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the saved map here")
     parser.add_argument(
@@ -302,6 +311,7 @@ _GROUPS = {
     "json": _add_json,
     "dot": _add_dot,
     "output": _add_output,
+    "import": _add_import,
     "kernel": _add_kernel,
     "parity": _add_parity,
     "init": _add_init,

@@ -17,10 +17,12 @@ from buildsys.module.model import (
     ModuleClass,
     PropertyValue,
 )
+from buildsys.module.recipefile import RECIPE_FIELDS, read_recipe
 
 T = TypeVar("T")
 
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
+_STOCK_LANGUAGES = {**_LANGUAGES, ".s": Language.ASSEMBLY}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _DEFINE = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=.*)?", re.DOTALL)
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
@@ -74,7 +76,14 @@ FIELDS: dict[str, dict[str, object]] = {
         "default": True,
         "description": "Stamp the file with a .note.netbsd.ident of the kernel's version.",
     },
+    "stock": {
+        "type": "object",
+        "properties": RECIPE_FIELDS,
+        "additionalProperties": False,
+        "description": "NetBSD's own recipe, as 'modbuild import' writes it: every flag.",
+    },
 }
+_NOT_WITH_STOCK = ("include", "defines", "warnings", "cflags", "properties", "ident_note")
 
 
 def describe_schema() -> dict[str, object]:
@@ -84,7 +93,8 @@ def describe_schema() -> dict[str, object]:
         "title": "modbuild module descriptor",
         "type": "object",
         "properties": FIELDS,
-        "required": ["class", "sources"],
+        "required": ["sources"],
+        "anyOf": [{"required": ["class"]}, {"required": ["stock"]}],
         "additionalProperties": False,
     }
 
@@ -97,11 +107,15 @@ class _Context:
 
     def expand(self, value: YamlValue) -> str:
         """Replace ${S} and its kin in a string."""
+        return self.expand_with(value, {})
+
+    def expand_with(self, value: YamlValue, further: Mapping[str, str]) -> str:
+        """Replace ${S} and its kin, and further names, in a string."""
         text = value.as_string()
         if "$" not in text:
             return text
         try:
-            return string.Template(text).substitute(self.variables)
+            return string.Template(text).substitute(self.variables, **further)
         except KeyError as error:
             raise value.fail(_unknown_variable(str(error.args[0]), self.variables)) from error
         except ValueError as error:
@@ -109,10 +123,14 @@ class _Context:
 
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
+        return Path(_normalise(self.spell_path(value)))
+
+    def spell_path(self, value: YamlValue) -> Path:
+        """Read a path as it is spelled, 'a/..' and all."""
         text = self.expand(value)
         if not text or "\0" in text:
             raise value.expect("the name of a file or directory")
-        return Path(_normalise(self.directory / text))
+        return self.directory / text
 
 
 def load_descriptors(directory: Path, variables: Mapping[str, str]) -> tuple[Module, ...]:
@@ -160,6 +178,8 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
         raise entries.value.fail(
             f"the directory's name {name!r} cannot name a module; give it with kmod:"
         )
+    if "stock" in entries.entries:
+        return _read_stock_module(context, entries, name)
     include = entries.get("include", _each(context.expand_path), ())
     return Module(
         name=name,
@@ -180,6 +200,32 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
         properties=entries.get("properties", _read_properties, ()),
         machines=entries.get("machines", _each(_read_name), ()),
         has_ident_note=entries.get("ident_note", YamlValue.as_boolean, True),
+    )
+
+
+def _read_stock_module(context: _Context, entries: YamlMap, name: str) -> Module:
+    for key in _NOT_WITH_STOCK:
+        if key in entries.entries:
+            raise entries.entries[key].fail("does not go with stock, which holds every flag")
+    value = entries.entries["stock"]
+    stock = read_recipe(value, context.place.path, context.expand_with)
+    return Module(
+        name=name,
+        place=Place(context.place.path),
+        directory=stock.directory,
+        kmod_class=entries.get("class", _read_class, None),
+        description=entries.get("description", YamlValue.as_string, ""),
+        units=_read_units(context, entries),
+        requires=entries.get("requires", _read_requires, ()),
+        cppflags=(),
+        include_path=(),
+        warnings=(),
+        cflags=(),
+        ioconf=entries.get("ioconf", context.spell_path, None),
+        properties=(),
+        machines=entries.get("machines", _each(_read_name), ()),
+        has_ident_note=False,
+        recipe=stock.recipe,
     )
 
 
@@ -243,7 +289,7 @@ def _read_units(context: _Context, entries: YamlMap) -> tuple[CompileUnit, ...]:
     flags = entries.get("source_flags", _read_source_flags(context), no_flags)
     units: dict[str, CompileUnit] = {}
     for value in sources:
-        unit = _read_unit(context, value, flags)
+        unit = _read_unit(context, value, flags, is_stock="stock" in entries.entries)
         if unit.object in units:
             raise value.fail(f"{unit.object} would also be made of {units[unit.object].source}")
         units[unit.object] = unit
@@ -254,12 +300,17 @@ def _read_units(context: _Context, entries: YamlMap) -> tuple[CompileUnit, ...]:
 
 
 def _read_unit(
-    context: _Context, value: YamlValue, flags: Mapping[str, tuple[str, ...]]
+    context: _Context,
+    value: YamlValue,
+    flags: Mapping[str, tuple[str, ...]],
+    is_stock: bool,
 ) -> CompileUnit:
-    path = context.expand_path(value)
-    language = _LANGUAGES.get(path.suffix)
+    # The makefiles' own spelling ('sys/../common') stays: compilers write it into the object.
+    path = context.spell_path(value) if is_stock else context.expand_path(value)
+    languages = _STOCK_LANGUAGES if is_stock else _LANGUAGES
+    language = languages.get(path.suffix)
     if language is None:
-        raise value.expect(f"a source file ending in {' or '.join(_LANGUAGES)}")
+        raise value.expect(f"a source file ending in {' or '.join(languages)}")
     return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()))
 
 

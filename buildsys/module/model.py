@@ -87,7 +87,7 @@ class Recipe:
     assembly_flags: tuple[str, ...] = ("-x", "assembler-with-cpp")
     link_sets: Path | None = None  # the mkldscript.sh that adds the link sets to link_script
     assym: Path | None = None  # genassym.cf, from which assym.h is made
-    assym_flags: tuple[str, ...] = ()
+    assym_flags: tuple[str, ...] = ()  # after cflags (less -Wa,...) and cppflags
     config_options: tuple[str, ...] = ()
     parsers: tuple[ParserSource, ...] = ()
     trampolines: Trampolines | None = None

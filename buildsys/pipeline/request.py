@@ -200,6 +200,7 @@ def module_variables(config: Config, machine: Machine) -> dict[str, str]:
         "MACHINE": machine.name,
         "MACHINE_ARCH": machine.arch,
         "MACHINE_CPU": machine.cpu,
+        "OBJDIR": str(config.objdir / machine.label),
     }
     if config.src is not None:
         variables["NETBSDSRCDIR"] = str(config.src)

@@ -86,7 +86,10 @@ class TreePlanner:
         header = self.objects / "assym.h"
         action = AssymSource(config, source)
         yield self._step("generate", source.name, action, (config,), [source])
-        flags = (*self.recipe.assym_flags, "-Wno-error", "-w")
+        recipe = self.recipe
+        # sys/modules/Makefile.assym: CFLAGS without -Wa,*, CPPFLAGS, PROF, GENASSYM_CPPFLAGS.
+        cflags = (flag for flag in recipe.cflags if not flag.startswith("-Wa,"))
+        flags = (*cflags, *recipe.cppflags, *recipe.assym_flags, "-Wno-error", "-w")
         links = (f"generate:{self.module.name}", *self._configured())
         yield self._compile(source, compiled, flags, links)
         read = AssymHeader(compiled, header)

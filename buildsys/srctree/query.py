@@ -43,7 +43,7 @@ QUERIES = (
     ("IOCONFDIR", "${IOCONFDIR:U${.CURDIR}}"),
     ("CONFIGOPTS", "${CONFIGOPTS}"),
     ("GENASSYM_DIR", "${GENASSYM_DIR}"),
-    ("ASSYM_FLAGS", "${CFLAGS:N-Wa,*} ${CPPFLAGS} ${PROF} ${GENASSYM_CPPFLAGS}"),
+    ("ASSYM_FLAGS", "${PROF} ${GENASSYM_CPPFLAGS:N-no-integrated-as}"),
     ("YACC", "${YACC.y}"),
     ("LEX", "${LEX.l}"),
     ("YHEADER", "${YHEADER:Dyes}"),

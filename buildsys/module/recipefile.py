@@ -1,0 +1,191 @@
+"""The key 'stock' of a descriptor: a recipe of NetBSD's makefiles, written out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from buildsys.base.errors import BuildsysError
+from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
+from buildsys.module.model import ParserSource, Recipe, Trampolines
+
+OWN_MARK = "..."  # in a list of a base: here stand the own flags of each module
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_MARK_TEXT = f'complete; "{OWN_MARK}" in a base is where own_cflags or own_cppflags go'
+
+# Every key of 'stock' with its JSON Schema; the reader below knows these and no others.
+RECIPE_FIELDS: dict[str, dict[str, object]] = {
+    "base": {
+        "type": "string",
+        "description": "A file of these same keys, for what several modules share.",
+    },
+    "directory": {"type": "string", "description": "The directory of the Makefile, ${CURDIR}."},
+    "system": {"type": "string", "description": "The sys/ of the source tree, make's ${S}."},
+    "cflags": {**_STRINGS, "description": f"CFLAGS, {_MARK_TEXT}."},
+    "own_cflags": {**_STRINGS, "description": "What cflags of the base have for this module."},
+    "aflags": {**_STRINGS, "description": "AFLAGS, for assembly."},
+    "cppflags": {**_STRINGS, "description": f"CPPFLAGS, {_MARK_TEXT}."},
+    "own_cppflags": {**_STRINGS, "description": "What cppflags of the base have for this module."},
+    "ldflags": {**_STRINGS, "description": "LDFLAGS, as the compiler takes them."},
+    "assembly_flags": {**_STRINGS, "description": "What stands after CPPFLAGS for a .S file."},
+    "link_script": {"type": "string", "description": "The linker script, KMODSCRIPT."},
+    "link_sets": {"type": "string", "description": "The mkldscript.sh that adds link sets to it."},
+    "assym": {"type": "string", "description": "genassym.cf, from which assym.h is made."},
+    "assym_flags": {**_STRINGS, "description": "Further flags of the compiler for assym.h."},
+    "config_options": {**_STRINGS, "description": "CONFIGOPTS, for config(1)."},
+    "parsers": {
+        "type": "array",
+        "description": "Sources that yacc or lex make: source, argv, names of what is made.",
+        "items": {
+            "type": "object",
+            "properties": {
+                "source": {"type": "string"},
+                "argv": {**_STRINGS, "minItems": 1},
+                "names": {**_STRINGS, "minItems": 1},
+            },
+            "required": ["source", "argv", "names"],
+            "additionalProperties": False,
+        },
+    },
+    "trampolines": {
+        "type": "object",
+        "description": "arm: the awk program, and kmodwrap.awk, kmodtramp.awk, kmodhide.awk.",
+        "properties": {name: {"type": "string"} for name in ("awk", "wrap", "tramp", "hide")},
+        "required": ["awk", "wrap", "tramp"],
+        "additionalProperties": False,
+    },
+    "debug": {**_STRINGS, "description": "Split off NAME.kmod.debug, with these flags of objcopy."},
+    "debug_directory": {"type": "string", "description": "DEBUGDIR, where that file goes."},
+    "install": {
+        "type": "string",
+        "description": "The directory of NAME/ on the target; none: it is not installed.",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeText:
+    """A recipe and the directory for which it was written (make's .CURDIR)."""
+
+    recipe: Recipe
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    entries: Mapping[str, YamlValue]
+    value: YamlValue
+    expand: Callable[[YamlValue, Mapping[str, str]], str]
+    further: Mapping[str, str]
+
+    def text(self, key: str) -> str:
+        """Read a string that must be there, here or in the base."""
+        found = self.entries.get(key)
+        if found is None:
+            raise self.value.fail(f"the key {key} is missing, here and in the base")
+        return self.expand(found, self.further)
+
+    def path(self, key: str) -> Path | None:
+        return Path(self.text(key)) if key in self.entries else None
+
+    def words(self, key: str) -> tuple[str, ...]:
+        found = self.entries.get(key)
+        if found is None:
+            return ()
+        items = found.as_items("a list of strings")
+        words = tuple(self.expand(item, self.further) for item in items)
+        own = f"own_{key}"
+        if own not in RECIPE_FIELDS or OWN_MARK not in words:
+            return words
+        at = words.index(OWN_MARK)
+        return (*words[:at], *self.words(own), *words[at + 1 :])
+
+    def parsers(self) -> tuple[ParserSource, ...]:
+        found = self.entries.get("parsers")
+        if found is None:
+            return ()
+        return tuple(self.parser(item) for item in found.as_items("a list of parsers"))
+
+    def parser(self, value: YamlValue) -> ParserSource:
+        table = value.as_map("a parser (source, argv, names)")
+        table.refuse_unknown(("source", "argv", "names"))
+        names = table.require("names", YamlValue.as_strings)
+        argv = table.require(
+            "argv", lambda items: tuple(self.expand(i, self.further) for i in items.as_items())
+        )
+        if not names or not argv:
+            raise value.expect("at least one name and one word of argv")
+        source = Path(self.expand(table.require("source", _itself), self.further))
+        return ParserSource(source, argv, names)
+
+    def trampolines(self) -> Trampolines | None:
+        found = self.entries.get("trampolines")
+        if found is None:
+            return None
+        table = found.as_map("a mapping")
+        table.refuse_unknown(("awk", "wrap", "tramp", "hide"))
+
+        def path(key: str) -> Path:
+            return Path(self.expand(table.require(key, _itself), self.further))
+
+        hide = path("hide") if "hide" in table.entries else None
+        awk = self.expand(table.require("awk", _itself), self.further)
+        return Trampolines(path("wrap"), path("tramp"), hide, awk)
+
+
+def read_recipe(
+    value: YamlValue,
+    descriptor: Path,
+    expand: Callable[[YamlValue, Mapping[str, str]], str],
+) -> RecipeText:
+    """Read 'stock'; expand replaces ${NAME} in a value, with further names beside the usual."""
+    table = value.as_map("a mapping")
+    table.refuse_unknown(tuple(RECIPE_FIELDS))
+    entries = {**_load_base(table, descriptor, expand), **table.entries}
+    plain = _Reader(entries, value, expand, {})
+    directory = plain.text("directory")
+    reader = _Reader(entries, value, expand, {"CURDIR": directory})
+    recipe = Recipe(
+        system=Path(reader.text("system")),
+        cflags=reader.words("cflags"),
+        aflags=reader.words("aflags"),
+        cppflags=reader.words("cppflags"),
+        ldflags=reader.words("ldflags"),
+        link_script=Path(reader.text("link_script")),
+        assembly_flags=reader.words("assembly_flags"),
+        link_sets=reader.path("link_sets"),
+        assym=reader.path("assym"),
+        assym_flags=reader.words("assym_flags"),
+        config_options=reader.words("config_options"),
+        parsers=reader.parsers(),
+        trampolines=reader.trampolines(),
+        debug=reader.words("debug") if "debug" in entries else None,
+        debug_directory=_target(reader, "debug_directory"),
+        install_directory=_target(reader, "install"),
+    )
+    return RecipeText(recipe, Path(directory))
+
+
+def _target(reader: _Reader, key: str) -> PurePosixPath | None:
+    return PurePosixPath(reader.text(key)) if key in reader.entries else None
+
+
+def _load_base(
+    table: YamlMap,
+    descriptor: Path,
+    expand: Callable[[YamlValue, Mapping[str, str]], str],
+) -> Mapping[str, YamlValue]:
+    if "base" not in table.entries:
+        return {}
+    value = table.entries["base"]
+    path = descriptor.parent / expand(value, {})
+    if not path.is_file():
+        raise value.fail(f"there is no file {path}")
+    base = load_yaml(path).as_map("a mapping")
+    if "base" in base.entries:
+        raise BuildsysError("base: a base has no base of its own", path)
+    base.refuse_unknown(tuple(RECIPE_FIELDS))
+    return base.entries
+
+
+def _itself(value: YamlValue) -> YamlValue:
+    return value
