@@ -168,7 +168,9 @@ class Workspace:
         """Give every source its first content, and take away what else was written."""
         for path in sorted(self.directory.rglob("*"), reverse=True):
             name = path.relative_to(self.directory).as_posix()
-            if name.partition("/")[0] in ("obj", "destdir") or name in FILES:
+            if name.partition("/")[0] in ("obj", "destdir"):
+                continue
+            if name in FILES and not path.is_dir():
                 continue
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
@@ -177,7 +179,9 @@ class Workspace:
                 path.unlink()
         for name, text in FILES.items():
             path = self.path(name)
-            if not path.is_file() or path.read_text() != text:
+            if path.is_dir():
+                shutil.rmtree(path)
+            if not path.is_file() or path.read_bytes() != text.encode():
                 self.write(name, text)
 
     def temporaries(self) -> list[str]:
