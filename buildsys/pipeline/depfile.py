@@ -1,7 +1,8 @@
 """The dependency files that compilers write (-MD), and what could shadow a header in them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 _DOTS = frozenset({".", "..", ""})  # these parts of a path are always there
 
@@ -57,28 +58,55 @@ def _read_backslashes(text: str, start: int) -> tuple[str, int]:
     return "\\" * number, end
 
 
+@dataclass(frozen=True, slots=True)
+class Shadows:
+    """What would be found before the headers that were read, if it came to be.
+
+    absent holds, for a directory, the names that must stay away from it; dangling are links that
+    lead nowhere, in places where a file would count.
+    """
+
+    absent: dict[str, frozenset[str]]
+    dangling: tuple[str, ...] = ()
+
+
 def find_shadows(
-    source: str, headers: Sequence[str], search_path: Sequence[str], exists: Callable[[str], bool]
-) -> Iterator[str]:
-    """Give the paths which, if they came to be, would be found before one of the headers.
+    source: str,
+    headers: Sequence[str],
+    search_path: Sequence[str],
+    listing: Callable[[str], frozenset[str]],
+    exists: Callable[[str], bool] = os.path.exists,
+) -> Shadows:
+    """Find what could shadow a header; listing gives the names in a directory, none for no such.
 
     search_path lists directories in the compiler's order. A header may have been found below any
     of them that leads to it; before that one come the earlier ones and, for #include "…", the
     directory of whichever file includes it. Of a path below such a directory the first part that
-    is missing is given.
+    is missing counts.
     """
     roots = [root.rstrip("/") + "/" for root in search_path]
     beside = dict.fromkeys(os.path.dirname(path) + "/" for path in (source, *headers))
-    given: set[str] = set()
+    absent: dict[str, set[str]] = {}
+    dangling: dict[str, None] = {}
     for index, root in enumerate(roots):
         tails = _group_tails(header[len(root) :] for header in headers if header.startswith(root))
+        firsts = tails.keys() - _DOTS
         earlier = dict.fromkeys((*roots[:index], *beside)) if tails else {}
         earlier.pop(root, None)
         for place in earlier:
-            for shadow in _missing_below(place, tails, exists):
-                if shadow not in given:
-                    given.add(shadow)
-                    yield shadow
+            there = listing(place[:-1])
+            missing = firsts - there
+            if missing:
+                absent.setdefault(place[:-1], set()).update(missing)
+            for first in tails.keys() - missing:
+                for tail in tails[first]:
+                    missing_at = _follow(place[:-1], tail, listing)
+                    if missing_at is not None:
+                        absent.setdefault(missing_at[0], set()).add(missing_at[1])
+                    elif not exists(place + tail):
+                        dangling[place + tail] = None
+    names = {place: frozenset(found) for place, found in absent.items()}
+    return Shadows(names, tuple(dangling))
 
 
 def _group_tails(tails: Iterable[str]) -> dict[str, list[str]]:
@@ -89,23 +117,16 @@ def _group_tails(tails: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _missing_below(
-    place: str, groups: Mapping[str, Sequence[str]], exists: Callable[[str], bool]
-) -> Iterator[str]:
-    for first, tails in groups.items():
-        if first not in _DOTS and not exists(place + first):
-            yield place + first
-            continue
-        for tail in tails:
-            shadow = _first_missing(place, tail, exists)
-            if shadow is not None:
-                yield shadow
+def _follow(
+    place: str, tail: str, listing: Callable[[str], frozenset[str]]
+) -> tuple[str, str] | None:
+    """Give the first part of a path below place that is missing, and where; None for none.
 
-
-def _first_missing(place: str, tail: str, exists: Callable[[str], bool]) -> str | None:
-    path = place[:-1]
+    What is there all the same was not meant: #include <…>, or -include.
+    """
+    path = place
     for part in tail.split("/"):
+        if part not in _DOTS and part not in listing(path):
+            return path, part
         path = f"{path}/{part}"
-        if part not in _DOTS and not exists(path):
-            return path
-    return None  # it is there: the compiler was told otherwise (#include "…", -include)
+    return None

@@ -15,9 +15,15 @@ from buildsys.base.digest import ABSENT, Stamp, digest_file, digest_parts, stat_
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
-from buildsys.pipeline.depfile import find_shadows
+from buildsys.pipeline.depfile import Shadows, find_shadows
 from buildsys.pipeline.step import Command, Step
-from buildsys.pipeline.storefile import KnownFile, Node, StoreFile
+from buildsys.pipeline.storefile import (
+    KnownFile,
+    Node,
+    StoreFile,
+    pack_shadows,
+    unpack_shadows,
+)
 
 _PREFIX_BYTES = 8
 RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, too
@@ -126,6 +132,9 @@ class Store:
 
     def _is_listed(self, path: str) -> bool:
         directory, name = os.path.split(path)
+        return name in self._list(directory)
+
+    def _list(self, directory: str) -> frozenset[str]:
         names = self._listings.get(directory)
         if names is None:
             try:
@@ -133,7 +142,7 @@ class Store:
             except OSError:
                 names = frozenset()
             self._listings[directory] = names
-        return name in names
+        return names
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -147,6 +156,11 @@ class Store:
         digests = [self.digest(self._paths[identity]) for identity in node.inputs]
         if _make_key(node.recipe, digests) != node.key:
             return self._name_changed_input(node, digests)
+        for names, places in unpack_shadows(node.shadows):
+            for place in places:
+                for name in sorted(names & self._list(place)):
+                    if os.path.exists(os.path.join(place, name)):  # else a link that leads nowhere
+                        return f"{os.path.join(place, name)} is new"
         for index, identity in enumerate(node.outputs):
             digest = self.digest(self._paths[identity])
             if digest == ABSENT:
@@ -179,8 +193,9 @@ class Store:
             self.counts.forgotten.append(step.name)
             return False
         shadows = self._find_shadows(step, discovered)
-        digests = [*ticket.digests, *(self.digest(path) for path in (*further, *shadows))]
-        identities = [self._files[path].identity for path in (*known, *further, *shadows)]
+        further += shadows.dangling
+        digests = [*ticket.digests, *(self.digest(path) for path in further)]
+        identities = [self._files[path].identity for path in (*known, *further)]
         outputs = [str(path) for path in step.outputs]
         made = [self.digest(path) for path in outputs]
         recipe = step.recipe
@@ -192,6 +207,7 @@ class Store:
             array("I", [self._files[path].identity for path in outputs]),
             b"".join(digest[:_PREFIX_BYTES] for digest in made),
             ticket.reason,
+            pack_shadows(shadows.absent),
         )
         self._nodes[step.name] = node
         self._database.save(self._unsaved((*node.inputs, *node.outputs)), step.name, node)
@@ -214,13 +230,16 @@ class Store:
     def seen(self, steps: Iterable[Step]) -> Seen:
         """Give every file that the given finished steps read or made."""
         identities: set[int] = set()
+        absent: dict[str, set[str]] = {}
         for step in steps:
             node = self._nodes.get(step.name)
             if node is not None:
                 identities.update(node.inputs)
                 identities.update(node.outputs)
+                for names, places in unpack_shadows(node.shadows):
+                    for place in places:
+                        absent.setdefault(place, set()).update(names)
         stamps: dict[str, Stamp | None] = {}
-        absent: dict[str, set[str]] = {}
         for identity in identities:
             known = self._files[self._paths[identity]]
             if known.digest == ABSENT:
@@ -314,23 +333,12 @@ class Store:
             found.pop(path, None)
         return list(found)
 
-    def _find_shadows(self, step: Step, headers: Sequence[str]) -> tuple[str, ...]:
+    def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
-                source = str(step.inputs[0])
-                shadows = tuple(find_shadows(source, headers, roots, self._is_present))
-                for path in shadows:
-                    if path not in self._files:
-                        self._remember(path, None, ABSENT)
-                return shadows
-        return ()
-
-    def _is_present(self, path: str) -> bool:
-        known = self._files.get(path)
-        if known is not None and known.is_current:
-            return known.digest != ABSENT
-        return self._is_listed(path) and os.path.exists(path)  # a link may lead nowhere
+                return find_shadows(str(step.inputs[0]), headers, roots, self._list)
+        return Shadows({})
 
     def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from buildsys.base.digest import DIGEST_BYTES, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import remove_file
 
-_FORMAT = 2
+_FORMAT = 3
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS file (
   ctime INTEGER, mtime INTEGER, size INTEGER, inode INTEGER, digest BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS node (
   name BLOB PRIMARY KEY, recipe BLOB NOT NULL, key BLOB NOT NULL, inputs BLOB NOT NULL,
-  seen BLOB NOT NULL, outputs BLOB NOT NULL, reason BLOB NOT NULL) WITHOUT ROWID;
+  seen BLOB NOT NULL, outputs BLOB NOT NULL, reason BLOB NOT NULL,
+  shadows BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -44,7 +45,10 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A finished step: inputs and outputs are file numbers, seen and made prefixes of digests."""
+    """A finished step: inputs and outputs are file numbers, seen and made prefixes of digests.
+
+    shadows are names that must stay away from directories, as pack_shadows packs them.
+    """
 
     recipe: bytes
     key: bytes
@@ -53,6 +57,23 @@ class Node:
     outputs: "array[int]"
     made: bytes
     reason: str
+    shadows: bytes
+
+
+def pack_shadows(absent: Mapping[str, frozenset[str]]) -> bytes:
+    """Pack names by directory, directories of the same names together."""
+    places: dict[frozenset[str], list[str]] = {}
+    for place, names in absent.items():
+        places.setdefault(names, []).append(place)
+    groups = ("/".join(sorted(names)) + "\0" + "\0".join(found) for names, found in places.items())
+    return os.fsencode("\0\0".join(groups))
+
+
+def unpack_shadows(content: bytes) -> Iterator[tuple[frozenset[str], tuple[str, ...]]]:
+    """Give names, and the directories which they must stay away from."""
+    for group in os.fsdecode(content).split("\0\0") if content else ():
+        names, *places = group.split("\0")
+        yield frozenset(names.split("/")), tuple(places)
 
 
 class StoreFile:
@@ -70,7 +91,7 @@ class StoreFile:
         with self._telling("write"):
             self._write_files(files)
             self._database.execute(
-                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?)", _node_row(name, node)
+                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _node_row(name, node)
             )
             self._database.commit()
 
@@ -133,7 +154,7 @@ class StoreFile:
         self.files = tuple(map(_read_file_row, files))
         known = {row.identity for row in self.files}
         nodes = database.execute(
-            "SELECT name, recipe, key, inputs, seen, outputs, reason FROM node"
+            "SELECT name, recipe, key, inputs, seen, outputs, reason, shadows FROM node"
         )
         self.nodes = dict(map(_read_node_row, nodes))
         for node in self.nodes.values():
@@ -173,14 +194,14 @@ def _node_row(name: str, node: Node) -> tuple[object, ...]:
     outputs = len(node.outputs).to_bytes(4, "little") + node.outputs.tobytes() + node.made
     return (
         os.fsencode(name), node.recipe, node.key, node.inputs.tobytes(), node.seen, outputs,
-        os.fsencode(node.reason),
+        os.fsencode(node.reason), node.shadows,
     )  # fmt: skip
 
 
 def _read_node_row(
-    row: tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes],
+    row: tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
 ) -> tuple[str, Node]:
-    name, recipe, key, inputs, seen, outputs, reason = row
+    name, recipe, key, inputs, seen, outputs, reason, shadows = row
     end = 4 + 4 * int.from_bytes(outputs[:4], "little")
     node = Node(
         recipe,
@@ -190,5 +211,6 @@ def _read_node_row(
         array("I", outputs[4:end]),
         outputs[end:],
         os.fsdecode(reason),
+        shadows,
     )
     return os.fsdecode(name), node

@@ -84,7 +84,14 @@ def test_a_real_compiler_names_awkward_headers_so_that_they_are_found(tmp_path: 
 def shadows(headers: list[str], roots: list[str], *there: str, source: str = "/m/x.c") -> set[str]:
     known = {*headers, *there}
     known |= {str(parent) for path in known for parent in Path(path).parents}
-    return set(find_shadows(source, headers, roots, known.__contains__))
+
+    def listing(directory: str) -> frozenset[str]:
+        place = os.path.normpath(directory)
+        return frozenset(Path(path).name for path in known if str(Path(path).parent) == place)
+
+    found = find_shadows(source, headers, roots, listing, known.__contains__)
+    assert found.dangling == ()
+    return {f"{place}/{name}" for place, names in found.absent.items() for name in names}
 
 
 def test_each_earlier_directory_and_the_source_s_own_could_shadow() -> None:
