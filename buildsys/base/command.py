@@ -13,6 +13,8 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, InterruptedRunError, os_error_text
 
+_POLL_SECONDS = 0.5  # how often to look whether a program that keeps silent has ended
+
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
@@ -68,23 +70,33 @@ class CommandRunner:
             process = _start(argv, directory, environment, is_output_merged)
             self._running.add(process.pid)
         try:
-            output, _ = process.communicate(timeout=timeout_seconds)
+            output = self._read_to_the_end(process, timeout_seconds)
         except subprocess.TimeoutExpired as error:
-            _kill_group(process.pid)
-            process.communicate()
             raise BuildsysError(
                 f"{quote_argv(argv)}: still running after {timeout_seconds:g} s, ended"
             ) from error
-        except BaseException:
-            _kill_group(process.pid)
-            process.wait()
-            raise
         finally:
+            _end(process)
             with self._lock:
                 self._running.discard(process.pid)
         if self._is_stopping:
             raise InterruptedRunError("interrupted")
         return CommandResult(tuple(argv), process.returncode, output, time.monotonic() - begin)
+
+    def _read_to_the_end(
+        self, process: "subprocess.Popen[bytes]", timeout_seconds: float | None
+    ) -> bytes:
+        """Read all that a program writes; a server that it started may hold its output open."""
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            left = _POLL_SECONDS if deadline is None else deadline - time.monotonic()
+            try:
+                return process.communicate(timeout=max(0.0, min(left, _POLL_SECONDS)))[0]
+            except subprocess.TimeoutExpired as error:
+                if process.poll() is not None:
+                    return bytes(error.output or b"")
+                if left <= _POLL_SECONDS and deadline is not None and time.monotonic() >= deadline:
+                    raise
 
     def stop(self) -> None:
         """End every running program and refuse to start more."""
@@ -122,6 +134,15 @@ def _start(
         raise BuildsysError(
             f"{argv[0]}: cannot be started{where}: {os_error_text(error)}"
         ) from error
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Have a program and its group ended, wherever the run was left."""
+    if process.returncode is None:
+        _kill_group(process.pid)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _kill_group(pid: int) -> None:

@@ -111,6 +111,21 @@ def remove_file(path: Path) -> bool:
     return True
 
 
+def remove_temporaries(directory: Path) -> None:
+    """Remove what killed runs left of temporary_beside; only where no other run is at work."""
+    try:
+        names = [name for name in os.listdir(directory) if name.startswith(_TEMPORARY_PREFIX)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
+    for name in names:
+        if (directory / name).is_dir():
+            remove_tree(directory / name)
+        else:
+            remove_file(directory / name)
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory and all below it; none is fine."""
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from buildsys.base.digest import stat_stamp
 from buildsys.base.errors import BuildsysError
+from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
@@ -76,6 +77,7 @@ def run_session(
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
         plan = make_plan(request, surroundings, options.names, options.has_install)
+        _sweep(plan)
         store = open_store(request)
         try:
             executor = make_executor(plan, environment, options.timeout_seconds)
@@ -118,6 +120,12 @@ def refuse_troubles(request: Request, is_keep_going: bool) -> None:
     if request.tree is not None and not request.modules:
         message = troubles[0].message if troubles else "no directory of the tree has KMOD"
         raise BuildsysError(message)
+
+
+def _sweep(plan: Plan) -> None:
+    """Remove the temporary files that a killed run left beside its outputs."""
+    for directory in dict.fromkeys(paths.objects for paths in plan.paths.values()):
+        remove_temporaries(directory)
 
 
 def _watch_all(
