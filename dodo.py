@@ -10,6 +10,7 @@ DOIT_CONFIG = {
     "par_type": "thread",
     "num_process": len(os.sched_getaffinity(0)),
     "verbosity": 2,
+    "forget_disable_default": True,  # 'doit forget' alone asks for names, or --all
 }
 
 

@@ -19,7 +19,8 @@ from buildsys.version import __version__
 _DESCRIPTION = "Build, check and install NetBSD kernel modules, without make."
 _EPILOG = """\
 Settings come from options, then from the environment, then from modbuild.yaml in this
-directory ('modbuild config' shows each with its origin).
+directory ('modbuild config' shows each with its origin). In a clone of modbuild,
+'./modbuild selftest' runs its tests.
 
 exit status: 0 done; 1 the tool or a command failed; 2 a module is not fit; 3 wrong usage
 """
@@ -224,7 +225,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "files", nargs="+", type=Path, metavar="FILE", help="kmods, or directories of them"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="status 2 also when something could not be checked"
+        "--strict",
+        action="store_true",
+        help="status 2 unless every kmod loads: also for what is unknown, or built in",
     )
 
 

@@ -11,6 +11,11 @@ from buildsys.check.verdict import Finding, Outcome, Severity
 
 ENOENT, EPERM, ENOEXEC, EDEADLK, ENOMEM = 2, 1, 8, 11, 12
 EFAULT, EBUSY, EEXIST, EINVAL, EFBIG, EPROGMISMATCH = 14, 16, 17, 22, 27, 75
+_ERRNO_NAMES = {
+    ENOENT: "ENOENT", EPERM: "EPERM", ENOEXEC: "ENOEXEC", EDEADLK: "EDEADLK", ENOMEM: "ENOMEM",
+    EFAULT: "EFAULT", EBUSY: "EBUSY", EEXIST: "EEXIST", EINVAL: "EINVAL", EFBIG: "EFBIG",
+    EPROGMISMATCH: "EPROGMISMATCH",
+}  # fmt: skip
 
 _KOBJ = "sys/kern/subr_kobj.c, "
 _VFS = "sys/kern/kern_module_vfs.c, "
@@ -166,6 +171,11 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _RULE_OF_ID = {rule.id: rule for rule in RULES}
+
+
+def show_errno(number: int) -> str:
+    """Give a number of NetBSD's sys/sys/errno.h with its name: '8 ENOEXEC'."""
+    return f"{number} {_ERRNO_NAMES.get(number, '')}".rstrip()
 
 
 def find_rule(rule_id: str) -> Rule:

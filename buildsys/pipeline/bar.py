@@ -17,6 +17,7 @@ class BarProgress:
     def __init__(self, is_verbose: bool) -> None:
         self._is_verbose = is_verbose
         self._lock = threading.Lock()
+        self.has_moved_on = False  # a bar leaves nothing behind that could hide a failure
         self._running: list[str] = []
         self._console = Console(stderr=True, highlight=False, markup=False)
         self._bar = Progress(

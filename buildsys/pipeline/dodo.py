@@ -48,6 +48,12 @@ class DoitWorkspace:
 
     def tasks(self) -> Iterator[dict[str, object]]:
         """Give every step as a doit task, and build:NAME for each module."""
+        for base, text in _GROUPS.items():
+            yield {
+                "basename": base,
+                "name": None,
+                "doc": text,
+            }  # doit wants a group before its tasks
         for step in self._plan.steps:
             base, _, name = task_name(step).partition(":")
             yield {
@@ -61,8 +67,6 @@ class DoitWorkspace:
                 "clean": True if step.kind in _CLEANED else [],
                 "io": {"capture": False},
             }
-        for base, text in _GROUPS.items():
-            yield {"basename": base, "name": None, "doc": text}
         for module in self._plan.modules:
             yield {
                 "basename": "build",

@@ -41,6 +41,8 @@ class LineProgress:
         self._is_quiet = is_quiet
         self._stream = sys.stdout if stream is None else stream
         self._lock = threading.Lock()
+        self._has_failed = False
+        self.has_moved_on = False
 
     def begin(self, total: int) -> None:
         """Nothing to show before the first step."""
@@ -66,6 +68,7 @@ class LineProgress:
     def fail(self, failed: StepFailed) -> None:
         """Show a failure when it happens."""
         self.show(describe_failure(failed), is_error=True)
+        self._has_failed = True
 
     def end(self) -> None:
         """Nothing to clear away."""
@@ -73,6 +76,7 @@ class LineProgress:
     def show(self, text: str, is_error: bool = False) -> None:
         """Write one text whole; that it cannot be written ends the run."""
         with self._lock:
+            self.has_moved_on = self._has_failed
             try:
                 print(text, file=sys.stderr if is_error else self._stream, flush=True)
             except BrokenPipeError:

@@ -26,18 +26,18 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def describe_notes(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Give what a person must know beside failures: warnings, and what could not be checked.
+def describe_notes(verdicts: Sequence[Verdict], severity: Severity) -> tuple[str, ...]:
+    """Give the findings of one weight: warnings, or what could not be checked.
 
     A rule that a few findings speak of has a line for each; one of many has one line for all.
     """
-    found: dict[tuple[Severity, str], list[Finding]] = {}
+    found: dict[str, list[Finding]] = {}
     for verdict in verdicts:
         for finding in verdict.findings:
-            if finding.severity is not Severity.ERROR:
-                found.setdefault((finding.severity, finding.rule), []).append(finding)
+            if finding.severity is severity:
+                found.setdefault(finding.rule, []).append(finding)
     lines: list[str] = []
-    for (severity, rule), findings in sorted(found.items(), key=lambda item: item[0][1]):
+    for rule, findings in sorted(found.items()):
         names = sorted({finding.path.stem for finding in findings})
         mark = "not checked" if severity is Severity.NOTE else severity.value
         if severity is Severity.WARNING and len(findings) <= _SHOWN_FINDINGS:
@@ -57,6 +57,8 @@ def _some(names: Sequence[str]) -> str:
 
 def describe_up_to_date(session: Session, has_install: bool, directory: Path) -> str:
     """Say that there was nothing to do."""
+    if not session.plan.modules:
+        return f"Nothing to do: no module is for {session.request.target.machine.label}."
     number = count(len(session.plan.modules), "module")
     is_are = "is" if len(session.plan.modules) == 1 else "are"
     where = f" in {describe_place(session, has_install, directory)}"
@@ -89,8 +91,12 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
     if bad[FailureKind.COMMAND]:
         text += f"\n{count(bad[FailureKind.COMMAND], 'step')} failed"
     if result.left_out:
-        names = sorted({step.module or step.name for step in result.left_out})
-        text += f"\nleft out after that: {', '.join(names)}"
+        failed = {failure.step.module for failure in result.failed}
+        names = sorted({step.module for step in result.left_out} - failed - {""})
+        if any(not step.module for step in result.left_out):
+            names.append("METALOG")
+        if names:
+            text += f"\nleft out after that: {', '.join(names)}"
     return text
 
 

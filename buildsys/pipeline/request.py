@@ -99,6 +99,9 @@ def _read_release(config: Config) -> KernelVersion:
     try:
         return parse_version(config.release)
     except BuildsysError as error:
+        origin = dict(config.origins)["release"]
+        if origin.startswith("/"):
+            raise BuildsysError(f"release: {error}", Path(origin)) from error
         raise UsageError(f"release: {error}") from error
 
 

@@ -12,16 +12,19 @@ from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
 from buildsys.install.layout import module_directory
+from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
+from buildsys.kernel.version import parse_version
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.plan import (
     Plan,
     Surroundings,
+    install_place,
     machine_objdir,
     make_plan,
     receipts_directory,
 )
-from buildsys.pipeline.request import Request, load_request
+from buildsys.pipeline.request import DEFAULT_RELEASE, Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.tasks import Progress, find_stale, run_plan
@@ -73,6 +76,7 @@ def run_session(
     """Bring modules up to date, one run at a time on an object directory."""
     request, names = load_named(config, environment, options.names)
     refuse_troubles(request, options.is_keep_going)
+    _refuse_early(request, options)
     options = replace(options, names=names)
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
@@ -88,6 +92,18 @@ def run_session(
     receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
     return Session(request, plan, result, find_left_over(receipts, described), watch)
+
+
+def _refuse_early(request: Request, options: RunOptions) -> None:
+    """Refuse what could only fail after the whole build."""
+    version = request.target.version
+    if request.config.src is None and version != parse_version(DEFAULT_RELEASE):
+        raise BuildsysError(
+            f"the kernel headers that come with modbuild are those of NetBSD {DEFAULT_RELEASE};"
+            f" for {version} give its sources with --src or NETBSDSRCDIR"
+        )
+    if options.has_install:
+        refuse_foreign_root(install_place(request, options.is_privileged), find_host())
 
 
 def load_named(

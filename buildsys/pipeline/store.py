@@ -150,7 +150,7 @@ class Store:
         """Say why a step must run; '' when its outputs are what it would make again."""
         node = self._nodes.get(step.name)
         if node is None:
-            return "it was never made"
+            return "it had not been made"
         if node.recipe != step.recipe:
             return "its command or settings changed"
         digests = [self.digest(self._paths[identity]) for identity in node.inputs]

@@ -23,7 +23,12 @@ _IDLE_SECONDS = 10.0
 
 
 class Progress(Protocol):
-    """Who is told how it goes; called from several threads at once."""
+    """Who is told how it goes; called from several threads at once.
+
+    has_moved_on tells whether a failure was followed by other output, and so may be overlooked.
+    """
+
+    has_moved_on: bool
 
     def begin(self, total: int) -> None:
         """Some steps are stale, or may become so: total."""

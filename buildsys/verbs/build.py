@@ -5,11 +5,12 @@ import importlib
 import os
 import sys
 import time
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
+from buildsys.check.verdict import Severity
 from buildsys.cli import Context
 from buildsys.pipeline.judge import load_verdicts
 from buildsys.pipeline.progress import LineProgress
@@ -47,16 +48,24 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         is_privileged=has_install and arguments.privileged,
     )
     config = read_config(arguments, context)
-    session = run_session(config, context.environment, options, _make_progress(arguments))
-    message = _describe(session, context, has_install)
+    progress = _make_progress(arguments)
+    session = run_session(config, context.environment, options, progress)
+    notes = _notes(session, context)
     status = session.result.exit_status
     if status is not ExitStatus.FAILED and session.request.tree and session.request.tree.troubles:
         status = ExitStatus.FAILED
     is_done = status is ExitStatus.DONE
-    if not arguments.quiet or not is_done:
+    if arguments.quiet and is_done:
+        message = "\n".join(notes.doubts)
+    else:
+        failures = describe_failures(session.result) if progress.has_moved_on else ""
+        message = _describe(session, context, notes, failures, has_install)
+    if message:
         print(message, file=sys.stdout if is_done else sys.stderr)
     if is_done and session.watch.is_settled and not session.result.moved:
-        _save_snapshot(session, context, has_install, arguments.quiet)
+        up_to_date = describe_up_to_date(session, has_install, context.directory)
+        lines = notes.doubts if arguments.quiet else (*notes.lines, *notes.doubts, up_to_date)
+        _save_snapshot(session, context, "".join(f"{line}\n" for line in lines))
     return status
 
 
@@ -69,12 +78,20 @@ def _make_progress(arguments: argparse.Namespace) -> Progress:
     return LineProgress(arguments.verbose, arguments.quiet)
 
 
-def _describe(session: Session, context: Context, has_install: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What a person must know beside failures; doubts are told even to who wants no words."""
+
+    lines: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def _describe(
+    session: Session, context: Context, notes: _Notes, failures: str, has_install: bool
+) -> str:
     result = session.result
-    lines: list[str] = []
-    if len(result.failed) > 1 or (result.failed and result.done):
-        lines.append(describe_failures(result))
-    lines.extend(_notes(session, context))
+    lines = [failures] if failures else []
+    lines += [*notes.lines, *notes.doubts]
     if result.is_interrupted:
         lines.append("Interrupted; the next run goes on from here.")
     lines.extend(
@@ -87,10 +104,12 @@ def _describe(session: Session, context: Context, has_install: bool) -> str:
     return "\n".join(lines)
 
 
-def _notes(session: Session, context: Context) -> list[str]:
+def _notes(session: Session, context: Context) -> _Notes:
     """Say what else a person must know: warnings, what was not checked, what is left over."""
     paths = session.plan.paths
-    lines = list(describe_notes(load_verdicts(paths[m.name].verdict for m in session.plan.modules)))
+    verdicts = load_verdicts(paths[m.name].verdict for m in session.plan.modules)
+    lines = list(describe_notes(verdicts, Severity.WARNING))
+    doubts = list(describe_notes(verdicts, Severity.NOTE))
     if session.left_over:
         names = ", ".join(receipt.name for receipt in session.left_over)
         place = session.left_over[0]
@@ -103,11 +122,11 @@ def _notes(session: Session, context: Context) -> list[str]:
     limits = session.request.target.machine.limits
     label = session.request.target.machine.label
     if limits:
-        lines.append(f"limits of {label}: {limits}")
+        doubts.append(f"limits of {label}: {limits}")
     others = session.request.other_modules
     if others:
         lines.append(f"{count(len(others), 'module')} not for {label}: {', '.join(others)}")
-    return lines
+    return _Notes(tuple(lines), tuple(doubts))
 
 
 def _describe_tree(session: Session) -> list[str]:
@@ -122,16 +141,11 @@ def _describe_tree(session: Session) -> list[str]:
     return lines
 
 
-def _save_snapshot(session: Session, context: Context, has_install: bool, is_quiet: bool) -> None:
+def _save_snapshot(session: Session, context: Context, message: str) -> None:
     """Leave the answer for a next run that finds every file as it is now."""
     words = list(context.words)
     key = snapshot.request_key(words, context.environment, str(context.directory))
     objdir = str(session.request.config.objdir)
-    lines = [
-        *_notes(session, context),
-        describe_up_to_date(session, has_install, context.directory),
-    ]
-    message = "" if is_quiet else "\n".join((*lines, ""))
     path = snapshot.snapshot_path(objdir, key)
     try:
         make_directory(session.request.config.objdir / ".snapshots")

@@ -1,7 +1,6 @@
 """The verb check: what modload(8) would say of kmods, without loading them."""
 
 import argparse
-import errno
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.check.check import check_set
+from buildsys.check.rulebook import show_errno
 from buildsys.check.verdict import Outcome, Severity, Verdict
 from buildsys.check.verdictfile import render_verdict
 from buildsys.cli import Context
@@ -37,7 +37,7 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             _show(verdict, context.directory)
         _show_sum(verdicts)
     is_fit = all(verdict.is_fit for verdict in verdicts)
-    is_sure = all(verdict.outcome is not Outcome.UNKNOWN for verdict in verdicts)
+    is_sure = all(verdict.outcome is Outcome.LOADS for verdict in verdicts)
     return ExitStatus.DONE if is_fit and (is_sure or not arguments.strict) else ExitStatus.FINDINGS
 
 
@@ -57,8 +57,7 @@ def _show(verdict: Verdict, directory: Path) -> None:
     path = show_path(verdict.path, directory)
     match verdict.outcome:
         case Outcome.REFUSED if verdict.errno:
-            name = errno.errorcode.get(verdict.errno, "")
-            print(f"{path}: refused, errno {verdict.errno} {name}".rstrip())
+            print(f"{path}: refused, errno {show_errno(verdict.errno)}")
         case outcome:
             print(f"{path}: {outcome.value}")
     for finding in verdict.findings:

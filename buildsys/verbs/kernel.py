@@ -1,6 +1,7 @@
 """The verb kernel: show what is known of a kernel, or save its symbols as a map."""
 
 import argparse
+import textwrap
 
 from buildsys.base.errors import ExitStatus, UsageError
 from buildsys.cli import Context
@@ -34,7 +35,7 @@ def show(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         print(f"symbols:   {len(kernel.symbols.globals)} global, {len(kernel.symbols.weak)} weak")
     names = sorted(module.name for module in kernel.builtins or ())
     known = "not known" if kernel.builtins is None else f"{len(names)}: {' '.join(names)}"
-    print(f"built in:  {known}")
+    print(textwrap.fill(f"built in:  {known}", 96, subsequent_indent=" " * 11))
     if arguments.save is not None:
         save_kernel(kernel, arguments.save)
         print(f"saved as {show_path(arguments.save, context.directory)}")

@@ -63,9 +63,10 @@ def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             chosen = {module.name for module in select_modules(request, arguments.names)}
             for name in sorted(chosen & set(arguments.names)):
                 remove_tree(objdir / name)
+                print(f"Cleaned {show_path(objdir / name, context.directory)}.")
         else:
             _clean_machine(objdir)
-    print(f"Cleaned {show_path(objdir, context.directory)}.")
+            print(f"Cleaned {show_path(objdir, context.directory)}.")
     return ExitStatus.DONE
 
 

@@ -59,12 +59,12 @@ def run_step(store: Store, step: Step, *discovered: Path) -> bool:
 def test_a_finished_step_is_up_to_date_in_the_next_run(tmp_path: Path) -> None:
     step = prepare(tmp_path)
     with open_store(tmp_path) as store:
-        assert store.stale_reason(step) == "it was never made"
+        assert store.stale_reason(step) == "it had not been made"
         assert run_step(store, step, tmp_path / "second/h.h")
         assert store.stale_reason(step) == ""
     with open_store(tmp_path) as store:
         assert store.stale_reason(step) == ""
-        assert store.last_reason(step.name) == "it was never made"
+        assert store.last_reason(step.name) == "it had not been made"
         assert store.names() == {step.name}
 
 
@@ -201,7 +201,7 @@ def test_a_source_edited_while_its_command_runs_leaves_the_step_stale(tmp_path: 
         (tmp_path / "x.c").write_text("edited")
         assert not store.record(step, ticket, [])
         assert store.counts.forgotten == [step.name]
-        assert store.stale_reason(step) == "it was never made"
+        assert store.stale_reason(step) == "it had not been made"
 
 
 @pytest.mark.parametrize("is_known", [False, True])
@@ -259,7 +259,7 @@ def test_a_step_that_is_forgotten_is_stale(tmp_path: Path) -> None:
         run_step(store, step)
         store.forget(step.name)
         store.forget("compile:unknown")
-        assert store.stale_reason(step) == "it was never made"
+        assert store.stale_reason(step) == "it had not been made"
         run_step(store, step)
         store.forget_all()
     with open_store(tmp_path) as store:
@@ -375,7 +375,7 @@ def test_a_database_that_cannot_be_read_is_made_anew(tmp_path: Path, spoil: "typ
         path = store.path
     spoil(path)
     with open_store(tmp_path) as store:
-        assert store.stale_reason(step) == "it was never made"
+        assert store.stale_reason(step) == "it had not been made"
         run_step(store, step)
     with open_store(tmp_path) as store:
         assert store.stale_reason(step) == ""
