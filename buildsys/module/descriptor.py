@@ -311,7 +311,9 @@ def _read_unit(
     language = languages.get(path.suffix)
     if language is None:
         raise value.expect(f"a source file ending in {' or '.join(languages)}")
-    return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()))
+    text = context.expand(value)
+    spelling = text if is_stock and text.startswith("/") and text != str(path) else ""
+    return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()), spelling)
 
 
 def _source_flag_entries(entries: YamlMap) -> dict[str, YamlValue]:

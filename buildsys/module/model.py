@@ -39,12 +39,24 @@ class Language(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CompileUnit:
-    """One source file that becomes one object file; object is a name in the object directory."""
+    """One source file that becomes one object file; object is a name in the object directory.
+
+    spelling is the source's name for the compiler, which writes it into the object, where that is
+    not what Path makes of it ('sys//dev/a.c'); '' is the usual. early_flags are of this file too,
+    but stand before CPPFLAGS (AFLAGS.file).
+    """
 
     source: Path
     object: str
     language: Language
     flags: tuple[str, ...]  # of this file alone, after the module's
+    spelling: str = ""
+    early_flags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Give the source as commands name it."""
+        return self.spelling or str(self.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,17 +103,24 @@ class TreePlanner:
         if unit.language is Language.C:
             flags = (*recipe.cflags, *recipe.cppflags)
         elif unit.source.suffix == ".s":
-            flags = recipe.aflags
+            flags = (*recipe.aflags, *unit.early_flags)
         else:
-            flags = (*recipe.aflags, *recipe.cppflags, *recipe.assembly_flags)
-        return self._compile(unit.source, self.objects / unit.object, (*flags, *unit.flags), after)
+            early = (*recipe.aflags, *unit.early_flags)
+            flags = (*early, *recipe.cppflags, *recipe.assembly_flags)
+        output = self.objects / unit.object
+        return self._compile(unit.source, output, (*flags, *unit.flags), after, unit.name)
 
     def _compile(
-        self, source: Path, output: Path, flags: Sequence[str], after: tuple[str, ...]
+        self,
+        source: Path,
+        output: Path,
+        flags: Sequence[str],
+        after: tuple[str, ...],
+        spelling: str = "",
     ) -> Step:
         depfile = output.with_suffix(".d")
         # What is made in the object directory is compiled under its bare name, as make does.
-        name = source.name if source.parent == self.objects else str(source)
+        name = source.name if source.parent == self.objects else spelling or str(source)
         argv = compile_argv(self.toolchain, flags, name, output, depfile)
         search_path = (source.parent, *find_search_path(flags, self.objects))
         action = Command("compile", argv, self.objects, (output,), depfile, search_path)

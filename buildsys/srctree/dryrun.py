@@ -34,9 +34,9 @@ def _split_commands(text: str) -> Iterator[tuple[str, ...]]:
             yield words
 
 
-def find_compile(commands: Sequence[tuple[str, ...]], source: Path) -> tuple[str, ...] | None:
+def find_compile(commands: Sequence[tuple[str, ...]], source: str) -> tuple[str, ...] | None:
     """Find the command that compiles a source: the one that has it after -c."""
-    names = (str(source), source.name)
+    names = (source, os.path.basename(source))
     for words in commands:
         if "-c" in words and any(name in words[words.index("-c") :] for name in names):
             return words

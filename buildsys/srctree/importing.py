@@ -52,16 +52,16 @@ class Importer:
         top: dict[str, Value] = {"kmod": module.name}
         if module.kmod_class is not None:
             top["class"] = module.kmod_class.value
-        top["sources"] = tuple(self._shorten(str(unit.source)) for unit in module.units)
+        top["sources"] = tuple(self._shorten(unit.name) for unit in module.units)
         if module.requires:
             top["requires"] = module.requires
         if module.ioconf is not None:
             top["ioconf"] = self._shorten(str(module.ioconf))
         lines.extend(_render_values(top, ""))
-        flagged = [unit for unit in module.units if unit.flags]
-        if flagged:
+        flags = {unit.source.name: (*unit.early_flags, *unit.flags) for unit in module.units}
+        if any(flags.values()):
             lines.append("source_flags:\n")
-            shown = {unit.source.name: self._words(unit.flags, module) for unit in flagged}
+            shown = {name: self._words(own, module) for name, own in flags.items() if own}
             lines.extend(_render_values(shown, _INDENT))
         lines.append("stock:\n")
         lines.extend(_render_values(_choose_base(values, bases), _INDENT))

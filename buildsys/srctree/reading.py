@@ -134,10 +134,9 @@ class _Reading:
         language = _LANGUAGES.get(suffix)
         if language is None:
             raise self.fail(f"{entry.name}: expected a source ending in .c, .S, .y or .l")
-        flags = entry.flags
-        if language is Language.ASSEMBLY:
-            flags = (*entry.assembly_flags, *flags)
-        return CompileUnit(Path(self.find(entry.name)), name, language, flags)
+        early = entry.assembly_flags if language is Language.ASSEMBLY else ()
+        path = self.find(entry.name)
+        return CompileUnit(Path(path), name, language, entry.flags, spell(path), early)
 
     def parsers(self, entries: tuple[_SourceEntry, ...]) -> Iterator[ParserSource]:
         for entry in entries:
@@ -170,7 +169,7 @@ class _Reading:
 
     def is_from_parser(self, name: str) -> bool:
         stem = os.path.splitext(name)[0]
-        names = (entry.name for entry in self.source_entries())
+        names = {entry.name for entry in self.source_entries()}
         return any(f"{stem}{suffix}" in names for suffix in _PARSERS)
 
     def assym(self) -> Path:
@@ -245,6 +244,11 @@ class _Reading:
             (path for path in self.said.makefiles if "/share/mk/" not in path),
             key=lambda path: not path.startswith(own),
         )
+
+
+def spell(path: str) -> str:
+    """Give a path's spelling where Path would change it, '' where it would not."""
+    return "" if str(Path(path)) == path else path
 
 
 def _read_lines(path: str) -> list[str]:

@@ -10,10 +10,12 @@ from buildsys.module.model import ModuleClass
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _MACRO = re.compile(
-    r"\b\w*MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,\s*(?P<required>[^()]*?)\s*\)"
+    r"\b\w*MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,"
+    r"\s*(?P<required>(?:[^()]|\([^()]*\))*?)\s*\)"
 )
+# sys/net/npf/npf.h: this macro puts npf before what it is given.
+_NPF_MACRO = re.compile(r"\bNPF_EXT_MODULE\s*\(\s*\w+\s*,\s*(?P<required>\"[^\"]*\")\s*\)")
 _LITERAL = re.compile(r'"([^"]*)"')
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,13 @@ def read_announcement(text: str) -> Announcement | None:
     A required list that is a macro is looked up among the macros of the same file; of several
     definitions (for several machines) all names count, since they only order the modules.
     """
-    if "MODULE_CLASS_" not in text:
+    if "MODULE" not in text:
         return None
     text = _COMMENT.sub(" ", text)
+    match = _NPF_MACRO.search(text)
+    if match is not None:
+        further = match["required"][1:-1].split(",")
+        return Announcement(ModuleClass.MISC, ("npf", *filter(None, further)))
     match = _MACRO.search(text)
     if match is None:
         return None

@@ -95,7 +95,7 @@ def _compare_flags(
 
 def _flag_lines(plan: Plan, module: Module, commands: tuple[tuple[str, ...], ...]) -> Iterator[str]:
     objects = plan.paths[module.name].objects
-    sources = {objects / unit.object: unit.source for unit in module.units}
+    sources = {objects / unit.object: unit.name for unit in module.units}
     for step in plan.steps:
         if step.module != module.name or not isinstance(step.action, Command):
             continue

@@ -1,0 +1,1 @@
+#define COMMON_NUMBER 7

@@ -1,0 +1,1 @@
+#define I386_NUMBER 386

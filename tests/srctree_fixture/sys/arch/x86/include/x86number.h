@@ -1,0 +1,1 @@
+#define X86_NUMBER 86

@@ -1,0 +1,2 @@
+#define PLAIN_HERE 1
+int offers_name(int);

@@ -1,0 +1,1 @@
+int single_further = 5;

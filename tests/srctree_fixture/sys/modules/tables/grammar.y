@@ -1,0 +1,2 @@
+%token TOKEN 258
+int grammar_word;
