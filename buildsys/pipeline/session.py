@@ -82,7 +82,7 @@ def run_session(
         surroundings = find_surroundings(request, options.is_privileged)
         plan = make_plan(request, surroundings, options.names, options.has_install)
         _sweep(plan)
-        store = open_store(request)
+        store = open_store(request, options.began_ns)
         try:
             executor = make_executor(plan, environment, options.timeout_seconds)
             result = run_plan(plan, store, executor, progress, options.jobs, options.is_keep_going)
@@ -168,9 +168,9 @@ def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
     return hold_lock(machine_objdir(request) / RECORD_DIRECTORY / "lock", purpose)
 
 
-def open_store(request: Request) -> Store:
-    """Open the record of what was made for this machine."""
-    return Store(machine_objdir(request) / RECORD_DIRECTORY / "store.sqlite3")
+def open_store(request: Request, began_ns: int | None = None) -> Store:
+    """Open the record of what was made for this machine; began_ns is when the run began."""
+    return Store(machine_objdir(request) / RECORD_DIRECTORY / "store.sqlite3", began_ns)
 
 
 def explain_steps(

@@ -60,10 +60,15 @@ class StoreCounts:
 
 
 class Store:
-    """The record of finished steps in one SQLite file."""
+    """The record of finished steps in one SQLite file.
 
-    def __init__(self, path: Path) -> None:
+    began_ns is when the run began (nanoseconds of the wall clock): what was edited before is no
+    edit of this run.
+    """
+
+    def __init__(self, path: Path, began_ns: int | None = None) -> None:
         self.path = path
+        self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
@@ -175,7 +180,13 @@ class Store:
         return None if node is None else node.reason
 
     def begin(self, step: Step, reason: str) -> Ticket:
-        """Digest the known inputs of a step that is about to run."""
+        """Digest the known inputs of a step that is about to run.
+
+        That is not before times of files can tell edits of this run from earlier ones.
+        """
+        early_ns = self._quiet_ns - time.time_ns()
+        if 0 < early_ns <= 2 * RACY_NANOSECONDS:  # more is a clock that was set back
+            time.sleep(early_ns * 1e-9)
         digests = tuple(self.digest(str(path)) for path in step.inputs)
         return Ticket(reason, time.time_ns(), digests)
 

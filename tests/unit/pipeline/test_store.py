@@ -245,6 +245,16 @@ def test_a_header_from_the_future_does_not_keep_its_reader_stale_for_ever(
         assert store.stale_reason(step) == f"{header} changed"
 
 
+def test_an_edit_right_before_the_run_is_not_one_meanwhile(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    header = tmp_path / "second/h.h"
+    for number in range(10):
+        header.write_text(f"{number}")
+        with open_store(tmp_path) as store:
+            assert run_step(store, step, header)
+            assert store.stale_reason(step) == ""
+
+
 def test_settle_notices_an_edit_right_after_the_look(tmp_path: Path) -> None:
     step = prepare(tmp_path)
     with open_store(tmp_path) as store:
