@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "base": set(),
     "plist": {"base"},
     "metalog": {"base"},
-    "module": {"base"},
+    "module": {"base", "plist"},
     "template": {"base", "module"},
     "elf": {"base"},
     "toolchain": {"base"},

@@ -14,6 +14,7 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAXIMUM_BYTES = 1 << 20
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"true", "yes", "on"})
+_FALSE = frozenset({"false", "no", "off"})
 _SHOWN_CHARACTERS = 60
 
 T = TypeVar("T")
@@ -45,9 +46,11 @@ class YamlValue:
 
     def as_boolean(self) -> bool:
         """Read true or false."""
-        if not isinstance(self.node, ScalarNode) or self.node.tag != f"{_TAG}bool":
-            raise self.expect("true or false")
-        return str(self.node.value).lower() in _TRUE
+        if isinstance(self.node, ScalarNode) and self.node.tag == f"{_TAG}bool":
+            word = str(self.node.value).lower()
+            if word in _TRUE or word in _FALSE:
+                return word in _TRUE
+        raise self.expect("true or false")
 
     def as_integer(self) -> int:
         """Read a whole number."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from buildsys.base.errors import BuildsysError, Place, os_error_text
 from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
 from buildsys.module.model import (
+    IDENT_STEM,
     MAXIMUM_NAME_BYTES,
     CompileUnit,
     Language,
@@ -18,22 +19,24 @@ from buildsys.module.model import (
     PropertyValue,
 )
 from buildsys.module.recipefile import RECIPE_FIELDS, read_recipe
+from buildsys.plist import render_plist
 
 T = TypeVar("T")
 
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
 _STOCK_LANGUAGES = {**_LANGUAGES, ".s": Language.ASSEMBLY}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_DEFINE = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=.*)?", re.DOTALL)
+_DEFINE = re.compile(r"[A-Za-z_]\w*(\([\s\S]*\))?(=[\s\S]*)?")
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _STRINGS = {"type": "array", "items": {"type": "string"}}
+_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAXIMUM_NAME_BYTES}
+_NAMES = {"type": "array", "items": _NAME_SCHEMA}
+_PATHS = {"type": "array", "items": {"type": "string", "minLength": 1}}
 
 # Every key of a descriptor with its JSON Schema; the reader below knows these and no others.
 FIELDS: dict[str, dict[str, object]] = {
     "kmod": {
-        "type": "string",
-        "pattern": f"^{_NAME.pattern}$",
-        "maxLength": MAXIMUM_NAME_BYTES,
+        **_NAME_SCHEMA,
         "description": "Name of the module and of its file; default: the directory's name.",
     },
     "class": {
@@ -43,16 +46,21 @@ FIELDS: dict[str, dict[str, object]] = {
     "description": {"type": "string", "description": "One line for people."},
     "sources": {
         **_STRINGS,
+        "items": {"type": "string", "pattern": r"\.[cSs]$"},
         "minItems": 1,
         "description": "C (.c) and assembly (.S) files, relative to the descriptor.",
     },
     "requires": {
-        **_STRINGS,
+        **_NAMES,
         "uniqueItems": True,
         "description": "Modules that must be loaded before; must be what MODULE() says.",
     },
-    "include": {**_STRINGS, "description": "Directories for -I, relative to the descriptor."},
-    "defines": {**_STRINGS, "description": "NAME or NAME=VALUE for -D, in this order."},
+    "include": {**_PATHS, "description": "Directories for -I, relative to the descriptor."},
+    "defines": {
+        "type": "array",
+        "items": {"type": "string", "pattern": f"^{_DEFINE.pattern}$"},
+        "description": "NAME or NAME=VALUE for -D, in this order.",
+    },
     "warnings": {
         **_STRINGS,
         "default": list(_WARNINGS),
@@ -64,13 +72,17 @@ FIELDS: dict[str, dict[str, object]] = {
         "additionalProperties": _STRINGS,
         "description": "Further flags of single files: {file.c: [-fwrapv]}.",
     },
-    "ioconf": {"type": "string", "description": "Input of config -b; makes ioconf.c, ioconf.h."},
+    "ioconf": {
+        "type": "string",
+        "minLength": 1,
+        "description": "Input of config -b; makes ioconf.c, ioconf.h.",
+    },
     "properties": {
         "type": "object",
         "additionalProperties": {"type": ["string", "boolean", "integer"]},
         "description": "The dictionary that MODULE_CMD_INIT gets, installed as NAME.plist.",
     },
-    "machines": {**_STRINGS, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},
+    "machines": {**_NAMES, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},
     "ident_note": {
         "type": "boolean",
         "default": True,
@@ -278,7 +290,12 @@ def _read_properties(value: YamlValue) -> tuple[tuple[str, PropertyValue], ...]:
     for key, item in entries.items():
         if not key:
             raise item.fail("a property needs a name")
-    return tuple((key, item.as_scalar()) for key, item in sorted(entries.items()))
+    properties = tuple((key, item.as_scalar()) for key, item in sorted(entries.items()))
+    try:
+        render_plist(properties)
+    except BuildsysError as error:
+        raise value.fail(str(error)) from error
+    return properties
 
 
 def _read_units(context: _Context, entries: YamlMap) -> tuple[CompileUnit, ...]:
@@ -311,6 +328,8 @@ def _read_unit(
     language = languages.get(path.suffix)
     if language is None:
         raise value.expect(f"a source file ending in {' or '.join(languages)}")
+    if path.stem == IDENT_STEM:
+        raise value.fail(f"{IDENT_STEM}.o is the version note's; give the file another name")
     text = context.expand(value)
     spelling = text if is_stock and text.startswith("/") and text != str(path) else ""
     return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()), spelling)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from buildsys.base.errors import Place
 
 MAXIMUM_NAME_BYTES = 31  # sys/sys/module.h MAXMODNAME less the NUL; kern_module.c refuses more
+IDENT_STEM = "modbuild_ident"  # the version note's source and object, beside a module's own
 
 PropertyValue = str | bool | int
 

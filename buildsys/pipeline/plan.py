@@ -9,7 +9,7 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import receipt_path
-from buildsys.module.model import CompileUnit, Language, Module
+from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
@@ -25,8 +25,6 @@ from buildsys.toolchain.argv import (
 )
 from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import Tool
-
-_IDENT = "modbuild_ident"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +165,8 @@ class _ModulePlanner:
         units = list(self.module.units)
         generate = self._generate_step()
         if self.module.has_ident_note:
-            source = self.paths.objects / f"{_IDENT}.S"
-            units.append(CompileUnit(source, f"{_IDENT}.o", Language.ASSEMBLY, ()))
+            source = self.paths.objects / f"{IDENT_STEM}.S"
+            units.append(CompileUnit(source, f"{IDENT_STEM}.o", Language.ASSEMBLY, ()))
         steps = [generate]
         if self.module.ioconf is not None:
             steps.append(self._configure_step(self.module.ioconf))
@@ -182,7 +180,7 @@ class _ModulePlanner:
         removed: tuple[Path, ...] = ()
         if self.module.has_ident_note:
             text = render_ident_source(self.request.target.version.number)
-            files.append((self.paths.objects / f"{_IDENT}.S", text.encode()))
+            files.append((self.paths.objects / f"{IDENT_STEM}.S", text.encode()))
         if self.module.properties:
             files.append((self.paths.plist, render_plist(self.module.properties)))
         else:
