@@ -53,7 +53,10 @@ DOORS = {
     "socket": set(),
     "urllib": set(),
 }
-WRITERS = {"base/files.py", "base/below.py", "base/locks.py", "bootstrap.py"}
+WRITERS = {
+    "base/below.py", "base/exchange.py", "base/files.py", "base/locks.py", "base/staging.py",
+    "bootstrap.py",
+}  # fmt: skip
 IMPORTERS = {"__main__.py", "cli.py", "verbs/build.py"}  # behind the verb that is chosen
 
 _WRITING_NAMES = {

@@ -44,6 +44,22 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def hold_directory(descriptor: int, path: Path) -> Iterator[None]:
+    """Hold an open directory as a lock until the block ends; another holder is an error."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise BuildsysError(f"cannot lock: {os_error_text(error)}", path) from error
+        message = "another run is installing here; wait for it or end it"
+        raise BuildsysError(message, path) from error
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 @dataclass(frozen=True, slots=True)
 class SharedFile:
     """A file that other programs append to, open and locked; it keeps its inode."""

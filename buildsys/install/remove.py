@@ -1,11 +1,14 @@
 """Take installed modules away again: just what the receipts list, and only while it is ours."""
 
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.below import open_below, remove_below, remove_stale_temporaries
 from buildsys.base.files import remove_empty_directory, remove_file
+from buildsys.base.locks import hold_directory
+from buildsys.install.commit import recover_change
 from buildsys.install.layout import InstalledFile, InstallPlace
 from buildsys.install.lookup import (
     NOT_A_FILE,
@@ -125,17 +128,23 @@ def uninstall_recorded(
     The receipt of a module of which something was kept stays, and so does one about another
     DESTDIR or version. Killed at any point, the next call goes on.
     """
-    receipts = tuple(
-        receipt
-        for receipt in load_receipts(directory)
-        if (names is None or receipt.name in names)
-        and receipt.destdir == place.destdir.absolute()
-        and receipt.directory == place.target
-    )
-    removal = uninstall_modules(receipts, place, is_forced, host)
-    forget_in_metalog(metalog, removal.gone)
-    kept = {file.target for file in removal.kept}
-    for receipt in receipts:
-        if not kept.intersection(file.target for file in receipt.files):
-            remove_file(receipt_path(directory, receipt.name))
+    parent = place.destdir / place.target.parent
+    with ExitStack() as stack:
+        descriptor = stack.enter_context(open_below(place.destdir, place.target.parent.parts))
+        if descriptor is not None:
+            stack.enter_context(hold_directory(descriptor, parent))
+            recover_change(place.destdir / place.target)
+        receipts = tuple(
+            receipt
+            for receipt in load_receipts(directory)
+            if (names is None or receipt.name in names)
+            and receipt.destdir == place.destdir.absolute()
+            and receipt.directory == place.target
+        )
+        removal = uninstall_modules(receipts, place, is_forced, host)
+        forget_in_metalog(metalog, removal.gone)
+        kept = {file.target for file in removal.kept}
+        for receipt in receipts:
+            if not kept.intersection(file.target for file in receipt.files):
+                remove_file(receipt_path(directory, receipt.name))
     return removal

@@ -2,13 +2,14 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import receipt_path
+from buildsys.install.switch import Installation
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.request import Request
@@ -35,6 +36,7 @@ class ModulePaths:
     kmod: Path
     plist: Path
     verdict: Path
+    order: Path
     receipt: Path
     installed: Path  # the directory NAME/ below DESTDIR/stand/…/modules
 
@@ -75,7 +77,9 @@ def make_plan(
             steps.append(planner.install_step())
     if has_install:
         installed = [module for module in modules if is_installed(module)]
-        steps.append(_record_step(request, surroundings, installed, paths, names))
+        selection = ",".join(sorted(names)) or "METALOG"
+        is_privileged = surroundings.is_privileged
+        steps.append(record_step(request, is_privileged, installed, paths, selection))
     return Plan(tuple(steps), _find_needs(steps), modules, paths)
 
 
@@ -107,6 +111,7 @@ def find_paths(request: Request, surroundings: Surroundings, module: Module) -> 
         kmod=objects / f"{module.name}.kmod",
         plist=objects / f"{module.name}.plist",
         verdict=objects / f"{module.name}.verdict.json",
+        order=objects / f"{module.name}.order.json",
         receipt=receipt_path(receipts_directory(request), module.name),
         installed=place.destdir / place.target / module.name,
     )
@@ -322,41 +327,54 @@ class _ModulePlanner:
         return any(name not in self.all_paths for name in closure)
 
     def install_step(self) -> Step:
-        """Plan putting the module below DESTDIR, after the modules that it requires."""
+        """Plan ordering the module to be installed, after the modules that it requires."""
         name = self.module.name
         plist = self.paths.plist if self.module.properties else None
         inputs = [self.paths.verdict, self.paths.kmod]
-        outputs = [self.paths.receipt, self.paths.installed / f"{name}.kmod"]
         if plist is not None:
             inputs.append(plist)
-            outputs.append(self.paths.installed / f"{name}.plist")
         place = module_place(self.request, self.surroundings.is_privileged, self.module)
-        action = Install(self.paths.verdict, plist, place, self.paths.receipt)
-        installed = {module.name for module in self.request.modules if is_installed(module)}
-        known = installed & self.all_paths.keys()
+        action = Install(self.paths.verdict, plist, place, self.paths.order)
+        known = {module.name for module in self.request.modules if is_installed(module)}
+        known &= self.all_paths.keys()
         requires = (other for other in self.module.requires if other in known)
         return Step(
             f"install:{name}",
             name,
             action,
             tuple(inputs),
-            tuple(outputs),
+            (self.paths.order,),
             tuple(f"install:{other}" for other in requires),
         )
 
 
-def _record_step(
+def record_step(
     request: Request,
-    surroundings: Surroundings,
-    modules: Iterable[Module],
-    paths: dict[str, ModulePaths],
-    names: Sequence[str],
+    is_privileged: bool,
+    modules: Sequence[Module],
+    paths: Mapping[str, ModulePaths],
+    selection: str,
 ) -> Step:
-    receipts = tuple(paths[module.name].receipt for module in modules)
-    metalog = request.config.metalog
-    action = Record(receipts, metalog, install_place(request, surroundings.is_privileged))
-    selection = ",".join(sorted(names)) or "METALOG"
-    return Step(f"metalog:{selection}", "", action, receipts, (metalog,))
+    """Plan the one moment at which all that was ordered is installed; selection names it."""
+    orders: list[Path] = []
+    outputs: list[Path] = [request.config.metalog]
+    for module in modules:
+        own = paths[module.name]
+        orders.append(own.order)
+        outputs += [own.receipt, own.installed / f"{module.name}.kmod"]
+        if module.properties:
+            outputs.append(own.installed / f"{module.name}.plist")
+    places = (module_place(request, is_privileged, module) for module in modules)
+    installations = [find_installation(request, place) for place in dict.fromkeys(places)]
+    action = Record(tuple(orders), tuple(installations))
+    return Step(f"metalog:{selection}", "", action, tuple(orders), tuple(outputs))
+
+
+def find_installation(request: Request, place: InstallPlace) -> Installation:
+    """Say what is kept about the modules of a place, and where."""
+    receipts = receipts_directory(request)
+    history = machine_objdir(request) / "generations" / receipts.name / "-".join(place.target.parts)
+    return Installation(place, receipts, history, request.config.metalog)
 
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from buildsys.base.digest import digest_parts
 from buildsys.install.layout import InstallPlace
+from buildsys.install.switch import Installation
 from buildsys.module.model import ModuleClass
 from buildsys.version import __version__
 
@@ -95,21 +96,20 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """Put an approved kmod and its properties below DESTDIR."""
+    """Order an approved kmod and its properties to be put below DESTDIR."""
 
     verdict: Path
     plist: Path | None
     place: InstallPlace
-    receipt: Path
+    order: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Bring the lines of METALOG that are ours up to date with the receipts."""
+    """Switch modules directories to what was ordered; receipts and METALOG follow."""
 
-    receipts: tuple[Path, ...]
-    metalog: Path
-    place: InstallPlace
+    orders: tuple[Path, ...]
+    installations: tuple[Installation, ...]
 
 
 Action = (

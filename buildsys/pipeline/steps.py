@@ -19,9 +19,8 @@ from buildsys.base.files import (
 )
 from buildsys.check.verdict import Severity
 from buildsys.check.verdictfile import load_verdict
-from buildsys.install.kmod import install_kmod
-from buildsys.install.receipt import find_receipt, load_receipt, write_receipt
-from buildsys.install.record import update_metalog
+from buildsys.install.order import load_order, order_kmod, write_order
+from buildsys.install.switch import describe_switch, switch_modules
 from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import parse_depfile
 from buildsys.pipeline.ioconf import find_config_inputs
@@ -226,14 +225,16 @@ def _generate(action: Generate) -> Seen:
 
 def _install(action: Install) -> Seen:
     approved = load_verdict(action.verdict).approve()
-    previous = find_receipt(action.receipt)
-    plist = None if action.plist is None else read_whole(action.plist)
-    receipt = install_kmod(approved, plist, action.place, previous)
-    make_directory(action.receipt.parent)
-    write_receipt(action.receipt, receipt)
+    make_directory(action.order.parent)
+    write_order(action.order, order_kmod(approved, action.plist, action.place))
     return (), ""
 
 
 def _record(action: Record) -> Seen:
-    update_metalog(action.metalog, tuple(load_receipt(path) for path in action.receipts))
-    return (), ""
+    orders = tuple(load_order(path) for path in action.orders)
+    texts = []
+    for installation in action.installations:
+        target = installation.place.target
+        own = [order for order in orders if order.receipt.directory == target]
+        texts.append(describe_switch(switch_modules(own, installation)))
+    return (), "\n".join(filter(None, texts))

@@ -5,27 +5,19 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
+import installing
 import pytest
 
 from buildsys.base.command import run_command
-from buildsys.check.verdict import Outcome, Verdict
-from buildsys.install.kmod import install_kmod
-from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import Receipt
 from buildsys.install.record import forget_in_metalog, metalog_entries, update_metalog
 
 PLIST = b"<plist/>\n"
 
 
-def install(
-    tmp_path: Path, name: str, plist: bytes | None = None, previous: Receipt | None = None
-) -> Receipt:
-    path = tmp_path / f"{name}.kmod"
-    path.write_bytes(b"\x7fELF " + name.encode() * 100)
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    approved = Verdict(name, path, digest, "", Outcome.LOADS, ()).approve()
-    place = InstallPlace(tmp_path / "destdir", "amd64", "amd64", "10.99.12")
-    return install_kmod(approved, plist, place, previous)
+def install(tmp_path: Path, name: str, plist: bytes | None = None) -> Receipt:
+    content = b"\x7fELF " + name.encode() * 100
+    return installing.install(tmp_path, name, content, plist, metalog="unused/METALOG")
 
 
 def read_keywords(metalog: Path) -> dict[str, dict[str, str]]:
@@ -83,7 +75,7 @@ def test_the_line_of_a_plist_that_is_no_more_goes(tmp_path: Path) -> None:
     first = install(tmp_path, "hello", PLIST)
     update_metalog(metalog, [first])
     assert b"hello.plist" in metalog.read_bytes()
-    update_metalog(metalog, [install(tmp_path, "hello", None, first)])
+    update_metalog(metalog, [install(tmp_path, "hello")])
     assert b"hello.plist" not in metalog.read_bytes()
     assert b"hello.kmod" in metalog.read_bytes()
 

@@ -1,14 +1,13 @@
 """Uninstalling: what was installed goes, and nothing that anyone else put there."""
 
-import hashlib
 import os
 from pathlib import Path
 
+import installing
 import pytest
+from installing import place_in
 
 from buildsys.base.errors import BuildsysError
-from buildsys.check.verdict import Outcome, Verdict
-from buildsys.install.kmod import install_kmod
 from buildsys.install.layout import InstallPlace
 from buildsys.install.lookup import HostSystem
 from buildsys.install.receipt import Receipt, load_receipts, receipt_path, write_receipt
@@ -18,18 +17,11 @@ from buildsys.install.remove import uninstall_modules, uninstall_recorded
 PLIST = b"<plist/>\n"
 
 
-def place_in(tmp_path: Path, release: str = "10.99.12") -> InstallPlace:
-    return InstallPlace(tmp_path / "destdir", "amd64", "amd64", release)
-
-
 def install(
     tmp_path: Path, name: str, plist: bytes | None = None, release: str = "10.99.12"
 ) -> Receipt:
-    path = tmp_path / f"{name}.kmod"
-    path.write_bytes(b"\x7fELF " + name.encode())
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    approved = Verdict(name, path, digest, "", Outcome.LOADS, ()).approve()
-    return install_kmod(approved, plist, place_in(tmp_path, release))
+    content = b"\x7fELF " + name.encode()
+    return installing.install(tmp_path, name, content, plist, release, "unused/METALOG")
 
 
 def files_in(directory: Path) -> list[str]:
@@ -102,14 +94,14 @@ def test_a_link_or_directory_in_place_of_the_file_stays_always(
     receipts = [install(tmp_path, "a"), install(tmp_path, "b")]
     link, directory = (tmp_path / "destdir" / receipt.kmod for receipt in receipts)
     link.unlink()
-    link.symlink_to(tmp_path / "a.kmod")
+    link.symlink_to(tmp_path / "obj/a.kmod")
     directory.unlink()
     directory.mkdir()
     removal = uninstall_modules(receipts, place_in(tmp_path), is_forced)
     assert {file.reason for file in removal.kept} == {"not a regular file any more"}
     assert link.is_symlink()
     assert directory.is_dir()
-    assert (tmp_path / "a.kmod").exists()
+    assert (tmp_path / "obj/a.kmod").exists()
 
 
 def test_files_that_are_gone_already_are_absent(tmp_path: Path) -> None:

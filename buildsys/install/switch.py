@@ -1,0 +1,193 @@
+"""Install modules as one transaction over their whole directory: the old tree, or the new one."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from buildsys.base.below import make_below
+from buildsys.base.errors import BuildsysError
+from buildsys.base.files import make_directory, remove_tree, sync_directory
+from buildsys.base.locks import hold_directory
+from buildsys.base.staging import StagedTree
+from buildsys.install.commit import Books, Change, commit_change, recover_change, write_books
+from buildsys.install.history import begin_staging, choose_history, prune_history, write_record
+from buildsys.install.layout import ROOT_OWNER, InstallPlace
+from buildsys.install.lookup import (
+    HostSystem,
+    find_host,
+    read_chunks,
+    refuse_foreign_root,
+    refuse_missing_privilege,
+)
+from buildsys.install.order import Order
+from buildsys.install.receipt import Receipt, load_receipts
+from buildsys.install.tree import Layout, lay_out
+
+KEPT_GENERATIONS = 5
+_SHOWN_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where modules go, and what is kept about them outside of DESTDIR.
+
+    history is where former generations go if that is on DESTDIR's file system. can_exchange is
+    False to do without renameat2.
+    """
+
+    place: InstallPlace
+    receipts: Path  # a directory
+    history: Path
+    metalog: Path
+    can_exchange: bool = True
+
+    @property
+    def tree(self) -> Path:
+        """Give the modules directory on this machine."""
+        return self.place.destdir / self.place.target
+
+    def load_receipts(self) -> dict[str, Receipt]:
+        """Read what is installed in this directory, by module."""
+        here = self.place.destdir.absolute(), self.place.target
+        return {
+            receipt.name: receipt
+            for receipt in load_receipts(self.receipts)
+            if (receipt.destdir, receipt.directory) == here
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """What an installation did: names are below the modules directory.
+
+    is_changed is False when all was there already. foreign files are of others and were kept;
+    left_in_place are those that should go, but are not what was installed.
+    """
+
+    is_changed: bool
+    foreign: tuple[str, ...]
+    left_in_place: tuple[str, ...]
+    gone: tuple[PurePosixPath, ...]
+
+
+def switch_modules(
+    orders: Sequence[Order],
+    installation: Installation,
+    removed: Collection[str] = (),
+    keep: int = KEPT_GENERATIONS,
+    host: HostSystem | None = None,
+) -> Switch:
+    """Install what is ordered and take removed modules away, at one moment for the whole tree.
+
+    All else in the modules directory stays as it is. The former tree is kept as a generation.
+    """
+    place = installation.place
+    refuse_foreign_root(place, host or find_host())
+    refuse_missing_privilege(place)
+    for order in orders:
+        if (order.receipt.destdir, order.receipt.directory) != (
+            place.destdir.absolute(),
+            place.target,
+        ):
+            raise BuildsysError(f"module {order.name} was ordered for another place", place.destdir)
+    make_directory(place.destdir)
+    parent = installation.tree.parent
+    with (
+        make_below(place.destdir, place.target.parent.parts) as descriptor,
+        hold_directory(descriptor, parent),
+    ):
+        recover_change(installation.tree)
+        receipts = installation.load_receipts()
+        owner = ROOT_OWNER if place.is_privileged else None
+        going = sorted(set(removed) & set(receipts))  # a killed run may have done its part
+        layout = lay_out(installation.tree, orders, receipts, going, owner)
+        books = _make_books(orders, installation, receipts, going, layout)
+        if layout.is_same:
+            write_books(books)
+        else:
+            _switch(installation, layout, books, tuple(receipts.values()), keep)
+    return Switch(not layout.is_same, layout.foreign, layout.left_in_place, books.gone)
+
+
+def _make_books(
+    orders: Sequence[Order],
+    installation: Installation,
+    receipts: Mapping[str, Receipt],
+    removed: Collection[str],
+    layout: Layout,
+) -> Books:
+    target = installation.place.target
+    kept = {PurePosixPath(name).parts[0] for name in layout.left_in_place}
+    directories = {entry.name for entry in layout.directories}
+    gone = {target / name for name in layout.gone}
+    for name in removed:
+        gone.update(file.target for file in receipts[name].files if name not in kept)
+        if name not in directories:
+            gone.add(target / name)
+    return Books(
+        installation.receipts,
+        installation.metalog,
+        tuple(order.receipt for order in orders),
+        tuple(name for name in removed if name not in kept),
+        tuple(sorted(gone)),
+    )
+
+
+def _switch(
+    installation: Installation,
+    layout: Layout,
+    books: Books,
+    former: tuple[Receipt, ...],
+    keep: int,
+) -> None:
+    tree, destdir = installation.tree, installation.place.destdir
+    history = choose_history(installation.history, destdir, tree.parent)
+    staging = begin_staging(history)
+    try:
+        inode = _stage(staging.tree, tree, layout, installation.place.is_privileged)
+        write_record(staging.directory, former)
+        sync_directory(history)
+    except BaseException:
+        remove_tree(staging.directory)
+        raise
+    change = Change(tree, staging.tree, staging.generation, inode, books)
+    commit_change(change, installation.can_exchange)
+    prune_history(history, keep)
+
+
+def _stage(root: Path, tree: Path, layout: Layout, is_privileged: bool) -> int:
+    """Make the next modules directory, whole and durable; gives its inode."""
+    staged = StagedTree(root)
+    try:
+        for entry in layout.directories:
+            staged.add_directory(entry.name, entry.mode & 0o7777, entry.owner)
+        for name in layout.shared:
+            staged.share(tree / name, name)
+        owner = ROOT_OWNER if is_privileged else None
+        for writing in layout.written:
+            file = writing.file
+            chunks = read_chunks(writing.source)
+            size, digest = staged.add_file(chunks, writing.name, file.mode, owner)
+            if (size, digest) != (file.size, file.sha256):
+                message = "not the bytes that were checked; build again"
+                raise BuildsysError(message, writing.source)
+        staged.sync()
+    finally:
+        staged.close()
+    return root.stat().st_ino
+
+
+def describe_switch(switch: Switch) -> str:
+    """Say what a person should know of an installation beside that it was done; often ''."""
+    lines = []
+    if switch.is_changed and switch.foreign:
+        lines.append(f"kept, not installed by modbuild: {_name_some(switch.foreign)}")
+    if switch.left_in_place:
+        lines.append(f"kept, not as it was installed: {_name_some(switch.left_in_place)}")
+    return "\n".join(lines)
+
+
+def _name_some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    rest = len(names) - _SHOWN_NAMES
+    return f"{shown} and {rest} more" if rest > 0 else shown

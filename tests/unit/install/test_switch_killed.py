@@ -1,0 +1,247 @@
+"""A switch killed with SIGKILL before each of its operations: the tree is old or new, whole."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from installing import MEMORY, install, installation_in, order
+
+from buildsys.base import exchange
+from buildsys.base.errors import BuildsysError
+from buildsys.install.commit import recover_change
+from buildsys.install.history import load_generations
+from buildsys.install.receipt import load_receipts
+from buildsys.install.record import metalog_entries
+from buildsys.install.switch import Installation, switch_modules
+from buildsys.metalog import render_entry
+
+OPERATIONS = (
+    "mkdir", "link", "open", "write", "chmod", "fchmod", "fsync", "rename", "replace", "unlink",
+    "rmdir", "pwrite", "ftruncate",
+)  # fmt: skip
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A directory with modules installed, of which a switch changes some."""
+
+    directory: Path
+    can_exchange: bool
+
+    @property
+    def installation(self) -> Installation:
+        return installation_in(self.directory, can_exchange=self.can_exchange)
+
+    def prepare(self) -> None:
+        for name in ("changed", "same", "plain", "over"):
+            install(self.directory, name, b"old " + name.encode(), b"<old/>")
+        (self.installation.tree / "README").write_bytes(b"of someone")
+
+    def switch(self) -> None:
+        orders = [
+            order(self.directory, "changed", b"new changed" * 1000, b"<new/>"),
+            order(self.directory, "same", b"old same", b"<old/>"),
+            order(self.directory, "plain", b"new plain"),
+            order(self.directory, "added", b"new added", b"<new/>"),
+        ]
+        names = {receipt.name for receipt in load_receipts(self.installation.receipts)}
+        switch_modules(orders, self.installation, names & {"over"}, keep=2)
+
+    def read(self) -> Tree:
+        root = self.installation.tree
+        return {
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+
+    def assert_books_agree(self) -> None:
+        """Receipts, METALOG and the tree say the same, and nothing unfinished lies about."""
+        receipts = load_receipts(self.installation.receipts)
+        recorded = {file.target: file.size for receipt in receipts for file in receipt.files}
+        tree = self.installation.place.target
+        found = {tree / name: len(data) for name, data in self.read().items() if name != "README"}
+        assert recorded == found
+        lines = {render_entry(entry) for entry in metalog_entries(receipts)}
+        metalog = self.installation.metalog.read_bytes()
+        # A kill while METALOG was made shorter can leave blank lines, which mean nothing.
+        assert set(metalog.splitlines(keepends=True)) - {b"\n"} == lines
+        parent = self.installation.tree.parent
+        assert sorted(os.listdir(parent)) == ["modules"]
+        assert not (self.installation.history / "next").exists()
+        for generation in load_generations(self.installation.history):
+            for receipt in generation.receipts:
+                for file in receipt.files:
+                    path = generation.tree / file.target.relative_to(tree)
+                    assert path.stat().st_size == file.size
+
+
+def die_at(operation: int, counted: list[str], action: Callable[[], None]) -> None:
+    """Make every operation count itself, and the given one (from 0) do the action instead."""
+    # A copied file is opened for reading too often to tell anything: only writing opens count.
+    for name in OPERATIONS:
+        real = getattr(os, name)
+
+        def call(
+            *arguments: object, _real: object = real, _name: str = name, **named: object
+        ) -> object:
+            is_write = _name != "open" or int(arguments[1]) & os.O_CREAT  # type: ignore[call-overload]
+            if is_write and len(counted) == operation:
+                action()
+            if is_write:
+                counted.append(_name)
+            return _real(*arguments, **named)  # type: ignore[operator]
+
+        setattr(os, name, call)
+
+
+def run_and_die(ground: Ground, operation: int) -> tuple[int, int]:
+    """Switch in a child that kills itself; give its wait status and its count of operations."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        counted: list[str] = []
+        real_write, real_exit = os.write, os._exit
+        die_at(operation, counted, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        try:
+            ground.switch()
+        finally:
+            real_write(writer, b"%d" % len(counted))
+            real_exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    count = os.read(reader, 100)
+    os.close(reader)
+    return status, int(count or b"0")
+
+
+def make_ground(directory: Path, can_exchange: bool) -> Ground:
+    """Give a prepared directory; made again in the same place, it is copied from the first."""
+    ground, master = Ground(directory, can_exchange), directory.with_name("master")
+    if directory.exists():
+        shutil.rmtree(directory)
+        shutil.copytree(master, directory)
+        return ground
+    directory.mkdir()
+    ground.prepare()
+    shutil.copytree(directory, master)
+    return ground
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Give a directory in memory where there is one: a disk would make thousands of runs slow."""
+    shared = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=shared) as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process loses nothing that it wrote: what is synced is not asked here."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+NEW: Tree = {
+    "README": b"of someone",
+    "added/added.kmod": b"new added",
+    "added/added.plist": b"<new/>",
+    "changed/changed.kmod": b"new changed" * 1000,
+    "changed/changed.plist": b"<new/>",
+    "plain/plain.kmod": b"new plain",
+    "same/same.kmod": b"old same",
+    "same/same.plist": b"<old/>",
+}
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_killed_before_any_operation_the_tree_is_old_or_new(
+    memory: Path, can_exchange: bool
+) -> None:
+    dry = make_ground(memory / "ground", can_exchange)
+    old = dry.read()
+    status, total = run_and_die(dry, -1)
+    assert status == 0
+    assert dry.read() == NEW
+    dry.assert_books_agree()
+    assert total > 100
+    seen = set()
+    for operation in range(total):
+        ground = make_ground(memory / "ground", can_exchange)
+        status, _ = run_and_die(ground, operation)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        found = ground.read()
+        is_aside = not can_exchange and found == {}
+        assert found in (old, NEW) or is_aside, operation
+        seen.add("aside" if is_aside else "new" if found == NEW else "old")
+        if operation % 2:
+            recover_change(ground.installation.tree)
+            found = ground.read()
+            assert found in (old, NEW)
+            if found == old:
+                assert len(load_receipts(ground.installation.receipts)) == 4
+        ground.switch()
+        assert ground.read() == NEW
+        ground.assert_books_agree()
+    assert seen == {"old", "new"} if can_exchange else {"old", "new", "aside"}
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_an_error_in_any_operation_leaves_the_tree_old_or_new_and_is_told(
+    memory: Path, can_exchange: bool, number: int
+) -> None:
+    """An operation that fails, and fails only once, is one error with a place."""
+    dry = make_ground(memory / "ground", can_exchange)
+    old = dry.read()
+    _, total = run_and_die(dry, -1)
+    for operation in range(0, total, 3):
+        ground = make_ground(memory / "ground", can_exchange)
+        counted: list[str] = []
+
+        def fail(counted: list[str] = counted) -> None:
+            counted.append("failed")
+            raise OSError(number, os.strerror(number))
+
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            for name in OPERATIONS:
+                monkeypatch.setattr(os, name, getattr(os, name))
+            die_at(operation, counted, fail)
+            with contextlib.suppress(BuildsysError):
+                ground.switch()
+        assert ground.read() in (old, NEW)
+        ground.switch()
+        assert ground.read() == NEW
+        ground.assert_books_agree()
+
+
+def test_where_names_cannot_change_places_the_tree_is_moved_aside(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Library:
+        """A C library that has renameat2 over a file system that has no exchange."""
+
+        @staticmethod
+        def renameat2(*_arguments: object) -> int:
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+
+    ground = make_ground(memory / "ground", can_exchange=True)
+    for library in (Library, object):
+        with monkeypatch.context() as context:
+            context.setattr(exchange.ctypes, "CDLL", lambda *_a, _l=library, **_k: _l)
+            ground.switch()
+    assert ground.read() == NEW
+    ground.assert_books_agree()
