@@ -1,0 +1,147 @@
+"""Programs that fail, hang, are stopped, write much, or leave others behind."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildsys.base.command import CommandResult, CommandRunner, quote_argv, run_command
+from buildsys.base.errors import BuildsysError, InterruptedRunError
+
+
+def shell(text: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", text)
+
+
+@pytest.fixture(autouse=True)
+def no_zombies() -> Iterator[None]:
+    """See that no test leaves a child, dead or alive, or an open file."""
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_output_and_error_are_merged_as_they_came() -> None:
+    result = run_command(shell("echo one; echo two >&2; echo three; exit 3"))
+    assert (result.status, result.output) == (3, b"one\ntwo\nthree\n")
+    assert not result.is_success
+    assert result.describe_status() == "exit status 3"
+
+
+def test_output_alone_can_be_asked_for() -> None:
+    result = CommandRunner().run(shell("echo one; echo two >&2"), is_output_merged=False)
+    assert (result.is_success, result.output) == (True, b"one\n")
+
+
+def test_a_program_reads_nothing_and_gets_its_directory_and_environment(tmp_path: Path) -> None:
+    text = 'cat; pwd; echo "$GIVEN"'
+    result = CommandRunner().run(shell(text), tmp_path, {"GIVEN": "yes"})
+    assert result.output.decode() == f"{tmp_path}\nyes\n"
+
+
+def test_much_output_is_kept_whole() -> None:
+    code = "import sys; sys.stdout.write('x' * 5_000_000)"
+    assert len(run_command((sys.executable, "-c", code)).output) == 5_000_000
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (11, "SIGSEGV")])
+def test_a_program_that_a_signal_killed_says_which(number: int, name: str) -> None:
+    result = run_command(shell(f"ulimit -c 0; kill -{number} $$"))
+    assert result.status == -number
+    assert result.describe_status() == f"killed by {name}"
+    assert CommandResult((), -200, b"", 0.0).describe_status() == "exit status -200"
+
+
+def test_a_program_that_cannot_start_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildsysError, match=r"^/no/such: cannot be started: No such file"):
+        run_command(("/no/such",))
+    with pytest.raises(BuildsysError, match=rf"cannot be started \(in {tmp_path}/none\): No such"):
+        run_command(shell("true"), tmp_path / "none")
+    plain = tmp_path / "plain"
+    plain.write_text("text")
+    with pytest.raises(BuildsysError, match="plain: cannot be started: Permission denied"):
+        run_command((str(plain),))
+    plain.chmod(0o755)
+    with pytest.raises(BuildsysError, match="plain: cannot be started: Exec format error"):
+        run_command((str(plain),))
+
+
+def test_a_time_out_ends_the_whole_group(tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    text = f"(while :; do touch {mark}; sleep 0.05; done) & while :; do sleep 1; done"
+    begin = time.monotonic()
+    with pytest.raises(BuildsysError, match=r"still running after 0\.3 s, ended$"):
+        CommandRunner().run(shell(text), timeout_seconds=0.3)
+    assert time.monotonic() - begin < 3
+    mark.unlink()
+    time.sleep(0.2)
+    assert not mark.exists()
+
+
+def test_output_that_a_server_keeps_open_is_not_waited_for() -> None:
+    begin = time.monotonic()
+    result = run_command(shell("echo early; setsid sleep 8 & exit 4"))
+    assert (result.status, result.output) == (4, b"early\n")
+    assert time.monotonic() - begin < 4
+
+
+def test_a_time_out_does_not_wait_for_one_who_left_the_group() -> None:
+    begin = time.monotonic()
+    with pytest.raises(BuildsysError, match="still running"):
+        run_command(shell("setsid sleep 8 & sleep 9"), timeout_seconds=0.3)
+    assert time.monotonic() - begin < 4
+
+
+def test_stopping_ends_all_that_run_and_refuses_more() -> None:
+    runner = CommandRunner()
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            runner.run(shell("trap '' TERM INT; sleep 30 & wait"))
+        except InterruptedRunError as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    begin = time.monotonic()
+    runner.stop()
+    for thread in threads:
+        thread.join(timeout=5)
+    assert time.monotonic() - begin < 3
+    assert len(ended) == 3
+    with pytest.raises(InterruptedRunError):
+        runner.run(shell("true"))
+
+
+def test_an_interrupt_of_the_caller_ends_the_program(tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_command(shell(f"while :; do touch {mark}; sleep 0.05; done"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.join()
+    mark.unlink(missing_ok=True)
+    time.sleep(0.2)
+    assert not mark.exists()
+
+
+def test_a_command_is_spelled_for_a_shell() -> None:
+    assert quote_argv(("cc", "-DA=b c", "it's")) == "cc '-DA=b c' 'it'\"'\"'s'"
