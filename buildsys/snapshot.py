@@ -104,10 +104,12 @@ def _compare(content: bytes, key: bytes) -> str | None:
     message = content[start : start + text_bytes].decode("utf-8", "surrogateescape")
     start += text_bytes
     stamps = array("q", content[start : start + stamp_bytes])
-    names = content[start + stamp_bytes :].decode("utf-8", "surrogateescape")
+    names = content[start + stamp_bytes :].decode("utf-8", "surrogateescape").split("\0")
+    if len(names) != count:
+        return None
     stat = os.stat
     position = 0
-    for name in names.split("\0"):
+    for name in names:
         try:
             status = stat(name)
         except OSError:
