@@ -38,6 +38,14 @@ class CommandResult:
         return f"exit status {self.status}"
 
 
+class CommandTimeoutError(BuildsysError):
+    """A program that was ended because it ran too long."""
+
+    def __init__(self, argv: Sequence[str], timeout_seconds: float) -> None:
+        self.reason = f"still running after {timeout_seconds:g} s, ended"
+        super().__init__(f"{quote_argv(argv)}: {self.reason}")
+
+
 def quote_argv(argv: Sequence[str]) -> str:
     """Spell a command so that a shell would run the same."""
     return shlex.join(argv)
@@ -72,9 +80,7 @@ class CommandRunner:
         try:
             output = self._read_to_the_end(process, timeout_seconds)
         except subprocess.TimeoutExpired as error:
-            raise BuildsysError(
-                f"{quote_argv(argv)}: still running after {timeout_seconds:g} s, ended"
-            ) from error
+            raise CommandTimeoutError(argv, timeout_seconds or 0.0) from error
         finally:
             _end(process)
             with self._lock:

@@ -38,6 +38,25 @@ def refuse_foreign_root(place: InstallPlace, host: HostSystem) -> None:
     )
 
 
+def is_for_other_processor(new: Path, installed: Path) -> bool:
+    """Tell whether a kmod would replace one of another processor: evbarm's machines share a place.
+
+    The ELF headers tell: class, byte order and e_machine.
+    """
+    found = _read_processor(installed)
+    return found is not None and found != _read_processor(new)
+
+
+def _read_processor(path: Path) -> bytes | None:
+    """Read EI_CLASS, EI_DATA and e_machine as they stand; None when there is no ELF file."""
+    try:
+        with open(path, "rb") as stream:
+            header = stream.read(20)
+    except OSError:
+        return None
+    return header[4:6] + header[18:20] if header[:4] == b"\x7fELF" else None
+
+
 def is_root_directory(path: Path) -> bool:
     """Tell whether path is the root of this system, by whatever name."""
     try:

@@ -2,12 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-from buildsys.base.command import CommandResult, CommandRunner
+from buildsys.base.command import CommandResult, CommandRunner, CommandTimeoutError
 from buildsys.base.files import (
     make_directory,
     make_link,
@@ -19,7 +19,8 @@ from buildsys.base.files import (
 )
 from buildsys.check.verdict import Severity
 from buildsys.check.verdictfile import load_verdict
-from buildsys.install.order import load_order, order_kmod, write_order
+from buildsys.install.lookup import is_for_other_processor
+from buildsys.install.order import Order, load_order, order_kmod, write_order
 from buildsys.install.switch import describe_switch, switch_modules
 from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import parse_depfile
@@ -170,9 +171,12 @@ class StepExecutor:
         directory: Path,
         is_output_merged: bool = True,
     ) -> CommandResult:
-        result = self._runner.run(
-            argv, directory, self._environment, self._timeout_seconds, is_output_merged
-        )
+        try:
+            result = self._runner.run(
+                argv, directory, self._environment, self._timeout_seconds, is_output_merged
+            )
+        except CommandTimeoutError as error:
+            raise StepError(error.reason, argv=shown) from error
         if not result.is_success:
             raise StepError(result.describe_status(), argv=shown, output=_text(result))
         return result
@@ -236,5 +240,24 @@ def _record(action: Record) -> Seen:
     for installation in action.installations:
         target = installation.place.target
         own = [order for order in orders if order.receipt.directory == target]
+        texts.append(_describe_other_processor(own))
         texts.append(describe_switch(switch_modules(own, installation)))
     return (), "\n".join(filter(None, texts))
+
+
+def _describe_other_processor(orders: Sequence[Order]) -> str:
+    """Say how many modules replace those of another processor, before they do; '' for none."""
+    receipts = [order.receipt for order in orders]
+    places = (
+        receipt.destdir / receipt.kmod
+        for receipt, order in zip(receipts, orders, strict=True)
+        if is_for_other_processor(order.sources[-1], receipt.destdir / receipt.kmod)
+    )
+    replaced = tuple(places)
+    if not replaced:
+        return ""
+    place = replaced[0].parent.parent
+    return (
+        f"modules of another processor lay in {place}: {len(replaced)} replaced"
+        " ('modbuild rollback' brings them back)\n"
+    )
