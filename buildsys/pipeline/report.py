@@ -94,7 +94,7 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
         failed = {failure.step.module for failure in result.failed}
         names = sorted({step.module for step in result.left_out} - failed - {""})
         if any(not step.module for step in result.left_out):
-            names.append("METALOG")
+            names.append("the installation")
         if names:
             text += f"\nleft out after that: {', '.join(names)}"
     return text
@@ -112,6 +112,8 @@ def _count_through(session: Session, kind: str) -> int:
     open_modules = {
         step.module for step in session.plan.steps if step.kind in kinds and step.name in open_steps
     }
+    if kind == "install" and any(not step.module for step in session.result.left_out):
+        return 0  # the one moment at which all are installed did not come
     return sum(module.name not in open_modules for module in session.plan.modules)
 
 

@@ -16,6 +16,7 @@ from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.outcome import RunResult
+from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.plan import (
     Plan,
     Surroundings,
@@ -86,6 +87,10 @@ def run_session(
         try:
             executor = make_executor(plan, environment, options.timeout_seconds)
             result = run_plan(plan, store, executor, progress, options.jobs, options.is_keep_going)
+            if options.has_install and options.is_keep_going and result.left_out:
+                partial = plan_partial(request, plan, result, options.is_privileged)
+                part = run_plan(partial, store, executor, progress, options.jobs, True)
+                result = join_results(result, part, plan, partial)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
         finally:
             store.close()
