@@ -12,6 +12,7 @@ from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
 from buildsys.check.verdict import Severity
 from buildsys.cli import Context
+from buildsys.config import Config
 from buildsys.pipeline.judge import load_verdicts
 from buildsys.pipeline.progress import LineProgress
 from buildsys.pipeline.report import (
@@ -24,6 +25,7 @@ from buildsys.pipeline.report import (
 )
 from buildsys.pipeline.session import RunOptions, Session, run_session
 from buildsys.pipeline.tasks import Progress
+from buildsys.pipeline.variant import find_variants
 from buildsys.verbs.settings import read_config
 
 
@@ -48,13 +50,35 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         is_privileged=has_install and arguments.privileged,
     )
     config = read_config(arguments, context)
+    status, session = _run_once(arguments, context, config, context.environment, options)
+    variants = tuple(find_variants(session.request, context.environment))
+    for variant in variants:
+        if not arguments.quiet:
+            print(f"{show_path(variant.directory, context.directory)}:")
+        further, _ = _run_once(
+            arguments, context, variant.config, variant.environment, options, is_last=False
+        )
+        status = status or further
+    return status
+
+
+def _run_once(
+    arguments: argparse.Namespace,
+    context: Context,
+    config: Config,
+    environment: dict[str, str],
+    options: RunOptions,
+    is_last: bool = True,
+) -> tuple[ExitStatus, Session]:
     progress = _make_progress(arguments)
-    session = run_session(config, context.environment, options, progress)
+    session = run_session(config, environment, options, progress)
     notes = _notes(session, context)
     status = session.result.exit_status
-    if status is not ExitStatus.FAILED and session.request.tree and session.request.tree.troubles:
+    tree = session.request.tree
+    if status is not ExitStatus.FAILED and tree is not None and tree.troubles:
         status = ExitStatus.FAILED
     is_done = status is ExitStatus.DONE
+    has_install = options.has_install
     if arguments.quiet and is_done:
         message = "\n".join(notes.doubts)
     else:
@@ -62,11 +86,12 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         message = _describe(session, context, notes, failures, has_install)
     if message:
         print(message, file=sys.stdout if is_done else sys.stderr)
-    if is_done and session.watch.is_settled and not session.result.moved:
+    is_last = is_last and (tree is None or not tree.variants)
+    if is_done and is_last and session.watch.is_settled and not session.result.moved:
         up_to_date = describe_up_to_date(session, has_install, context.directory)
         lines = notes.doubts if arguments.quiet else (*notes.lines, *notes.doubts, up_to_date)
         _save_snapshot(session, context, "".join(f"{line}\n" for line in lines))
-    return status
+    return status, session
 
 
 def _make_progress(arguments: argparse.Namespace) -> Progress:

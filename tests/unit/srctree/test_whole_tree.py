@@ -28,3 +28,115 @@ def test_make_runs_once_a_directory_and_then_no_more(tree: TreeWorkspace) -> Non
     assert tree.count_makes() == 0
     tree.build("plain")  # nor for other work in the same tree
     assert tree.count_makes() == 0
+
+
+def test_nothing_is_written_into_the_source_tree(tree: TreeWorkspace) -> None:
+    before = tree.list_source()
+    tree.build()
+    assert tree.run("install", "-q").status == 0
+    tree.run("import", "-o", "descriptors")
+    assert tree.list_source() == before
+
+
+def test_modules_built_from_imported_descriptors_have_the_same_bytes(tree: TreeWorkspace) -> None:
+    tree.build()
+    assert tree.run("import", "-o", "descriptors").status == 0
+    tree.count_makes()
+    names = sorted(path.parent.name for path in tree.work.glob("descriptors/*/*.yaml"))
+    assert tuple(names) == MODULES
+    tree.build("--modules", "descriptors", "--objdir", "again")
+    assert tree.count_makes() == 0
+    for name in names:
+        if name != "tables":  # a makefile's own rule for assym.h aside, checked below
+            again = tree.work / f"again/amd64-x86_64/{name}/{name}.kmod"
+            assert again.read_bytes() == (tree.objects(name) / f"{name}.kmod").read_bytes(), name
+
+
+def test_a_descriptor_says_only_what_its_base_does_not(tree: TreeWorkspace) -> None:
+    tree.run("import", "-o", "descriptors")
+    lines = (tree.work / "descriptors/single/single.yaml").read_text().splitlines()
+    assert lines[1:] == [
+        "kmod: single",
+        "class: misc",
+        "sources: ['${S}/modules/single/single.c', '${S}/modules/single/further.c']",
+        "stock:",
+        "  base: '../stock-1.yaml'",
+        "  directory: '${S}/modules/single'",
+    ]
+    null = (tree.work / "descriptors/null/null.yaml").read_text()
+    assert "kmod: 'null'\n" in null
+
+
+def test_examples_are_built_and_not_installed(tree: TreeWorkspace) -> None:
+    ran = tree.run("install")
+    assert ran.status == 0, ran.text
+    installed = {path.stem for path in (tree.work / "destdir").rglob("*.kmod")}
+    assert installed == set(MODULES) - {"sample"}
+    assert (tree.objects("sample") / "sample.kmod").exists()
+
+
+def test_modules_of_kernel_dir_go_below_netbsd(tree: TreeWorkspace) -> None:
+    tree.variables["KERNEL_DIR"] = "yes"
+    assert tree.run("install", "null").status == 0
+    assert (tree.work / "destdir/netbsd/modules/null/null.kmod").exists()
+
+
+def test_debugging_information_is_split_off_as_make_does(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    tree.build("plain")
+    debug = tree.objects("plain") / "plain.kmod.debug"
+    kmod = (tree.objects("plain") / "plain.kmod").read_bytes()
+    assert b".gnu_debuglink" in kmod
+    assert b"plain.kmod.debug" in kmod
+    assert b".debug_info" in debug.read_bytes()
+
+
+def test_split_modules_have_the_bytes_of_make_where_the_paths_are_the_same(
+    tree: TreeWorkspace,
+) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    tree.build("plain")
+    ours = (tree.objects("plain") / "plain.kmod").read_bytes()
+    tree.objects("plain").rename(tree.objects("kept"))
+    tree.build_stock_at("plain", tree.objects("plain"))
+    assert (tree.objects("plain") / "plain.kmod").read_bytes() == ours
+
+
+def test_a_variant_of_the_tree_is_built_with_its_own_directory(tree: TreeWorkspace) -> None:
+    tree.variables["MKCOMPATMODULES"] = "yes"
+    ran = tree.run("install", "null")
+    assert ran.status in (0, 2), ran.text
+    assert "sys/modules/arch/other:\n" in ran.text
+    for directory in ("amd64", "amd64-other"):
+        path = f"destdir/stand/{directory}/10.99.12/modules/null/null.kmod"
+        assert (tree.work / path).exists()
+
+
+def test_what_cannot_be_built_is_named_with_its_line_and_the_others_go_on(
+    tree: TreeWorkspace,
+) -> None:
+    tree.variables["MKEXTRA"] = "yes"
+    ran = tree.run("build")
+    assert ran.status == 1
+    assert "with -k the other modules are built" in ran.text
+    ran = tree.run("build", "-k")
+    assert ran.status == 1
+    makefile = tree.source / "sys/modules/lacking/Makefile"
+    assert f"{makefile}:4: nowhere.c does not exist in any directory of .PATH" in ran.text
+    assert f"{tree.source}/sys/modules/faulty/Makefile:3: Malformed conditional" in ran.text
+    assert "11 built" in ran.text
+
+
+def test_a_module_of_ones_own_is_built_with_the_tree(tree: TreeWorkspace) -> None:
+    own = tree.work / "mine"
+    own.mkdir()
+    (own / "Makefile").write_text(
+        f"S= {tree.source}/sys\nKMOD= mine\nSRCS= mine.c\n.include <bsd.kmodule.mk>\n"
+    )
+    text = (tree.source / "sys/modules/null/null.c").read_text()
+    (own / "mine.c").write_text(text.replace("null", "mine"))
+    ran = tree.run("build", "./mine")
+    assert ran.status == 0, ran.text
+    assert (tree.objects("mine") / "mine.kmod").exists()
+    assert not (tree.objects("null") / "null.kmod").exists()
+    assert sorted(path.name for path in own.iterdir()) == ["Makefile", "mine.c"]

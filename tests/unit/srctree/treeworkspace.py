@@ -117,6 +117,24 @@ class TreeWorkspace:
             )
             assert ran.returncode == 0, ran.stdout
 
+    def build_stock_at(self, name: str, objects: Path) -> None:
+        """Build one directory of sys/modules by make itself, with just this object directory."""
+        objects.mkdir(parents=True)
+        ran = subprocess.run(
+            (str(self.tooldir / "bin/nbmake-amd64"), "dependall"),
+            cwd=self.source / "sys/modules" / name,
+            env={**self.environment(), "MAKEOBJDIR": str(objects)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    def list_source(self) -> dict[str, int]:
+        """Give every file of the source tree with its time of change."""
+        paths = (self.source, *self.source.rglob("*"))
+        return {str(path): path.lstat().st_mtime_ns for path in paths}
+
     def count_makes(self) -> int:
         """Count the makes that started since the last call."""
         lines = self.makes.read_text().splitlines() if self.makes.exists() else []
