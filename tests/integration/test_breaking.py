@@ -257,7 +257,7 @@ def test_a_truncated_kernel_is_refused(tree: Workspace, size: int) -> None:
     assert_refused(tree.run("install", "--kernel", "nowhere"), 1, r"nowhere: ")
 
 
-@pytest.mark.parametrize("limit_bytes", [0, 100, 1000, 3000, 20_000, 40_000])
+@pytest.mark.parametrize("limit_bytes", [0, 1000, 3000, 40_000])
 def test_a_full_disk_is_one_error_and_the_next_run_completes(
     tree: Workspace, limit_bytes: int
 ) -> None:

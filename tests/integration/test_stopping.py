@@ -154,13 +154,13 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next(workspace: Workspac
     shutil.rmtree(workspace.path("obj"))
     workspace.install()
     full_seconds = time.monotonic() - begin
-    for number in range(12):
+    for number in range(8):
         if number % 3 == 0:
             for name in ("obj", "destdir"):
                 shutil.rmtree(workspace.path(name), ignore_errors=True)
         workspace.edit("modules/alpha/alpha.h", f"STEP {number + 1}", f"STEP {number + 2}")
         child = workspace.start("install")
-        time.sleep(full_seconds * (0.3 + 0.06 * number))
+        time.sleep(full_seconds * (0.3 + 0.09 * number))
         os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         for path in workspace.path("destdir").rglob("*.kmod"):
