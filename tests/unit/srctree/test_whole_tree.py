@@ -140,3 +140,14 @@ def test_a_module_of_ones_own_is_built_with_the_tree(tree: TreeWorkspace) -> Non
     assert (tree.objects("mine") / "mine.kmod").exists()
     assert not (tree.objects("null") / "null.kmod").exists()
     assert sorted(path.name for path in own.iterdir()) == ["Makefile", "mine.c"]
+
+
+def test_the_trampolines_of_arm_are_those_of_make(tree: TreeWorkspace) -> None:
+    stock = tree.directory / "stock"
+    tree.build_stock(stock, machine="evbarm")
+    ran = tree.run("build", "--machine", "evbarm-earmv7hf")
+    kmod = tree.work / "obj/evbarm-earmv7hf/calls/calls.kmod"
+    assert kmod.exists(), ran.text
+    theirs = next(stock.rglob("calls.kmod"))
+    assert kmod.read_bytes() == theirs.read_bytes()
+    assert b"__wrap_kernel_number" in kmod.read_bytes()

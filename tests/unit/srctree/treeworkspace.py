@@ -166,12 +166,16 @@ def make_tooldir(directory: Path, source: Path, makes: Path) -> None:
         compiler = load_toolchain("zig", machine, None, os.environ).cc.argv
         words = " ".join((*compiler, "--ld-path=" + linker, "-Wno-unused-command-line-argument"))
         write_program(programs / f"{platform}-clang", _WRAPPER.format(words=words))
-        for name in ("ld", "nm", "objcopy", "objdump"):
+        for name in ("nm", "objcopy", "objdump"):
             (programs / f"{platform}-{name}").symlink_to(find_program(name))
+        own = load_toolchain("zig", machine, None, os.environ).ld
+        assert own is not None
+        words = linker if machine.name == "amd64" else " ".join(own.argv)
+        write_program(programs / f"{platform}-ld", _WRAPPER.format(words=words))
     for name in ("nbconfig", "nbyacc", "nblex"):
         shutil.copy(FIXTURE / "tools" / name, programs / name)
     make = find_program("bmake")
-    for name, arch in (("amd64", "x86_64"), ("i386", "i386")):
+    for name, arch in (("amd64", "x86_64"), ("evbarm", "earmv7hf")):
         text = (
             f"#!/bin/sh\nunset MAKEFLAGS\necho make >> {makes}\n"
             f"MACHINE={name} MACHINE_ARCH={arch} TOOLDIR={directory} NETBSDSRCDIR={source}\n"
