@@ -106,6 +106,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_words(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; names of modules may stand before, between and after options."""
+    parser = make_parser()
+    arguments, rest = parser.parse_known_args(words)
+    names = getattr(arguments, "names", None)
+    if rest and (names is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if names is not None:
+        names.extend(rest)
+    return arguments
+
+
 def run(words: Sequence[str]) -> ExitStatus:
     """Do what a command line says; every trouble that a user can cause is one message."""
     try:
@@ -130,7 +142,7 @@ def run(words: Sequence[str]) -> ExitStatus:
 
 def _act(words: Sequence[str]) -> ExitStatus:
     try:
-        arguments = make_parser().parse_args(words)
+        arguments = parse_words(words)
     except SystemExit as error:
         return ExitStatus(error.code if isinstance(error.code, int) else ExitStatus.USAGE)
     verb = next(verb for verb in VERBS if verb.name == arguments.verb)
