@@ -151,3 +151,18 @@ def test_the_trampolines_of_arm_are_those_of_make(tree: TreeWorkspace) -> None:
     theirs = next(stock.rglob("calls.kmod"))
     assert kmod.read_bytes() == theirs.read_bytes()
     assert b"__wrap_kernel_number" in kmod.read_bytes()
+
+
+def test_parity_names_the_flag_that_differs(tree: TreeWorkspace) -> None:
+    tree.build("plain")
+    stock = tree.directory / "stock"
+    tree.edit("sys/modules/plain/Makefile", "SHARED=3", "SHARED=4")
+    tree.build_stock_at("plain", stock / "plain")
+    tree.edit("sys/modules/plain/Makefile", "SHARED=4", "SHARED=3")
+    ran = tree.run("parity", "--against", str(stock), "plain")
+    assert ran.status == 2
+    assert "plain: section .data: bytes differ from offset" in ran.text
+    assert ", in shared_number\n" in ran.text
+    tree.edit("sys/modules/plain/Makefile", "COPTS.shared.c= -O1", "COPTS.shared.c= -O0")
+    ran = tree.run("parity", "--against", str(stock), "plain")
+    assert "1 different" in ran.text
