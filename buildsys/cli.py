@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.config import SETTINGS
+from buildsys.options import GROUPS
 from buildsys.version import __version__
 
 _DESCRIPTION = "Build, check and install NetBSD kernel modules, without make."
@@ -52,6 +53,13 @@ VERBS = (
     Verb("check", "check:check", "say whether kmods would load", ("settings", "check", "json")),
     Verb("uninstall", "remove:uninstall", "remove what install put there",
          ("settings", "uninstall", "names")),
+    Verb("rollback", "rollback:rollback", "put a former generation of the modules in place",
+         ("settings", "rollback")),
+    Verb("prune", "rollback:prune", "remove former generations", ("settings", "prune")),
+    Verb("versions", "rollback:versions", "list what is installed, for which kernels",
+         ("settings", "json")),
+    Verb("verify", "verify:verify", "compare an installed tree with what was installed",
+         ("settings", "verify", "json")),
     Verb("clean", "remove:clean", "remove objects and the record of the build",
          ("settings", "names")),
     Verb("list", "inspect:list_modules", "list the modules that are described",
@@ -316,6 +324,7 @@ def _seconds(text: str) -> float:
 
 
 _GROUPS = {
+    **GROUPS,
     "settings": _add_settings,
     "run": _add_run,
     "install": _add_install,

@@ -140,6 +140,13 @@ def _parse_line(raw: bytes) -> MetalogLine:
     return MetalogLine(raw, path, is_directory=b"type=dir" in words[1:])
 
 
+def read_keywords(line: MetalogLine) -> dict[str, str]:
+    """Give the keywords of a line that names a path, with their values ('' for none)."""
+    words = _BLANKS.split(line.raw.strip(b" \t\r\n"))[1:]
+    pairs = (os.fsdecode(word).partition("=") for word in words)
+    return {name: value for name, _, value in pairs}
+
+
 def render_metalog(lines: Iterable[MetalogLine]) -> bytes:
     """Put lines together again; only the last may lack its newline, and gets one."""
     return b"".join(line.raw if line.raw.endswith(b"\n") else line.raw + b"\n" for line in lines)

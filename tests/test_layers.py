@@ -33,10 +33,11 @@ MAY_IMPORT = {
         "base", "check", "config", "elf", "install", "kernel", "metalog", "module", "plist",
         "srctree", "toolchain", "version",
     },
-    "cli": {"base", "config", "version"},
+    "options": set(),
+    "cli": {"base", "config", "options", "version"},
     "verbs": {
-        "base", "check", "cli", "config", "elf", "install", "kernel", "module", "pipeline",
-        "snapshot", "srctree", "template", "toolchain",
+        "base", "check", "cli", "config", "elf", "install", "kernel", "metalog", "module",
+        "pipeline", "snapshot", "srctree", "template", "toolchain",
     },
 }  # fmt: skip
 
@@ -240,6 +241,7 @@ def test_help_loads_no_more_than_the_command_line_needs(tmp_path: Path) -> None:
         "buildsys.base.errors",
         "buildsys.cli",
         "buildsys.config",
+        "buildsys.options",
         "buildsys.snapshot",
         "buildsys.version",
     }

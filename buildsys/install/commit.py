@@ -96,6 +96,11 @@ def _switch(change: Change, can_exchange: bool) -> None:
     move_directory(change.staged, change.tree)
 
 
+def has_interrupted_change(tree: Path) -> bool:
+    """Tell whether a kill cut a change of this modules directory short."""
+    return tree.with_name(_JOURNAL).exists()
+
+
 def recover_change(tree: Path) -> bool:
     """Bring a change that a kill cut short to its end; False when there was none."""
     journal = tree.with_name(_JOURNAL)

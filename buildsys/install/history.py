@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.errors import BuildsysError
+from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.exchange import move_directory
 from buildsys.base.files import make_directory, read_whole, remove_tree, write_whole
 from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
@@ -60,14 +60,21 @@ def choose_history(preferred: Path, destdir: Path, directory: Path) -> Path:
     directory is the parent of the modules directory, which exists. On another file system they
     go into a hidden directory of DESTDIR, and as the last resort into one beside directory.
     """
+    make_directory(preferred)
+    return find_history(preferred, destdir, directory)
+
+
+def find_history(preferred: Path, destdir: Path, directory: Path) -> Path:
+    """Give what choose_history would choose, making nothing."""
     try:
-        make_directory(preferred)
         device = os.stat(directory).st_dev
-        if os.stat(preferred).st_dev == device:
+        if not preferred.is_dir() or os.stat(preferred).st_dev == device:
             return preferred
         inside = destdir if os.stat(destdir).st_dev == device else directory
+    except FileNotFoundError:
+        return preferred
     except OSError as error:
-        raise BuildsysError(f"cannot look at it: {error.strerror}", preferred) from error
+        raise BuildsysError(f"cannot look at it: {os_error_text(error)}", preferred) from error
     return inside / HIDDEN / "generations" / directory.relative_to(destdir)
 
 

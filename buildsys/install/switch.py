@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from buildsys.base.below import make_below
+from buildsys.base.below import make_below, open_below
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, remove_tree, sync_directory
 from buildsys.base.locks import hold_directory
@@ -107,6 +107,17 @@ def switch_modules(
         else:
             _switch(installation, layout, books, tuple(receipts.values()), keep)
     return Switch(not layout.is_same, layout.foreign, layout.left_in_place, books.gone)
+
+
+def finish_interrupted(installation: Installation) -> bool:
+    """Bring a switch that a kill cut short to its end; False when there was none."""
+    place = installation.place
+    parent = installation.tree.parent
+    with open_below(place.destdir, place.target.parent.parts) as descriptor:
+        if descriptor is None:
+            return False
+        with hold_directory(descriptor, parent):
+            return recover_change(installation.tree)
 
 
 def _make_books(

@@ -1,7 +1,6 @@
 """The plan: from modules, tools and a kernel to the graph of steps, as data. Touches no file."""
 
 import os
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +8,14 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import receipt_path
-from buildsys.install.switch import Installation
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
+from buildsys.pipeline.places import (
+    installation_at,
+    machine_directory,
+    receipts_place,
+    usual_place,
+)
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
 from buildsys.pipeline.treeplan import TreePlanner
@@ -119,10 +123,7 @@ def find_paths(request: Request, surroundings: Surroundings, module: Module) -> 
 
 def install_place(request: Request, is_privileged: bool) -> InstallPlace:
     """Say where modules of this run are installed."""
-    machine = request.target.machine
-    release = request.target.version.release
-    destdir = request.config.destdir
-    return InstallPlace(destdir, machine.name, machine.module_directory, release, is_privileged)
+    return usual_place(request.config, request.target, is_privileged)
 
 
 def is_installed(module: Module) -> bool:
@@ -139,14 +140,12 @@ def module_place(request: Request, is_privileged: bool, module: Module) -> Insta
 
 def receipts_directory(request: Request) -> Path:
     """Give where the receipts of one DESTDIR and kernel version go."""
-    mark = zlib.crc32(os.fsencode(request.config.destdir))
-    name = f"{request.target.version.release}-{mark:08x}"
-    return machine_objdir(request) / "receipts" / name
+    return receipts_place(request.config, request.target)
 
 
 def machine_objdir(request: Request) -> Path:
     """Give the object directory of this machine: OBJDIR/amd64-x86_64."""
-    return request.config.objdir / request.target.machine.label
+    return machine_directory(request.config, request.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,16 +364,11 @@ def record_step(
         if module.properties:
             outputs.append(own.installed / f"{module.name}.plist")
     places = (module_place(request, is_privileged, module) for module in modules)
-    installations = [find_installation(request, place) for place in dict.fromkeys(places)]
+    installations = [
+        installation_at(request.config, request.target, place) for place in dict.fromkeys(places)
+    ]
     action = Record(tuple(orders), tuple(installations))
     return Step(f"metalog:{selection}", "", action, tuple(orders), tuple(outputs))
-
-
-def find_installation(request: Request, place: InstallPlace) -> Installation:
-    """Say what is kept about the modules of a place, and where."""
-    receipts = receipts_directory(request)
-    history = machine_objdir(request) / "generations" / receipts.name / "-".join(place.target.parts)
-    return Installation(place, receipts, history, request.config.metalog)
 
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:

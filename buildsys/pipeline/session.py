@@ -17,6 +17,7 @@ from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
+from buildsys.pipeline.places import RECORD_DIRECTORY
 from buildsys.pipeline.plan import (
     Plan,
     Surroundings,
@@ -33,7 +34,6 @@ from buildsys.pipeline.watch import Watch, find_beside, take_watch
 from buildsys.srctree.tree import MODULES
 from buildsys.toolchain.argv import tool_environment
 
-RECORD_DIRECTORY = ".modbuild"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
 

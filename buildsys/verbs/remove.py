@@ -9,6 +9,7 @@ from buildsys.base.files import remove_file, remove_tree
 from buildsys.cli import Context
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
+from buildsys.pipeline.places import RECORD_DIRECTORY
 from buildsys.pipeline.plan import (
     install_place,
     machine_objdir,
@@ -17,8 +18,10 @@ from buildsys.pipeline.plan import (
 )
 from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import Request, load_request
-from buildsys.pipeline.session import RECORD_DIRECTORY, lock_objdir
+from buildsys.pipeline.session import lock_objdir
 from buildsys.verbs.settings import read_config
+
+_KEPT = ("receipts", "generations", RECORD_DIRECTORY)
 
 
 def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
@@ -71,9 +74,9 @@ def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 
 
 def _clean_machine(objdir: Path) -> None:
-    """Remove all but the receipts and the lock that this run holds."""
+    """Remove all but what is known of installed modules, and the lock that this run holds."""
     for path in sorted(objdir.iterdir()):
-        if path.is_dir() and path.name not in ("receipts", RECORD_DIRECTORY):
+        if path.is_dir() and path.name not in _KEPT:
             remove_tree(path)
     for path in sorted((objdir / RECORD_DIRECTORY).glob("store.sqlite3*")):
         remove_file(path)

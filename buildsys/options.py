@@ -1,0 +1,39 @@
+"""The options of the verbs around releases; the others are in cli.py."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+
+def add_rollback(parser: argparse.ArgumentParser) -> None:
+    """Add what 'rollback' takes."""
+    parser.add_argument("--list", action="store_true", help="list the former generations")
+    parser.add_argument("--to", type=int, metavar="N", help="generation; default: the latest")
+
+
+def add_prune(parser: argparse.ArgumentParser) -> None:
+    """Add what 'prune' takes."""
+    parser.add_argument(
+        "--keep", type=_natural, default=1, metavar="N", help="generations to keep; default: 1"
+    )
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Add what 'verify' takes."""
+    parser.add_argument(
+        "tree", nargs="?", type=Path, metavar="DESTDIR", help="root of the tree to verify"
+    )
+    parser.add_argument("--owners", action="store_true", help="root:wheel must be on disk, too")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
+    return int(text)
+
+
+GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "rollback": add_rollback,
+    "prune": add_prune,
+    "verify": add_verify,
+}
