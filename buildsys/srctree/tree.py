@@ -137,6 +137,11 @@ class _Walk:
             said = read_answer(path, output)
         except BuildsysError as error:
             return error
+        tree = said.values["NETBSDSRCDIR"]
+        if os.path.realpath(tree) != os.path.realpath(self._setup.source):
+            program, source = self._setup.argv[0], self._setup.source
+            text = f"{program} takes {tree} for the source tree (NETBSDSRCDIR), not {source}"
+            return BuildsysError(text, path)
         texts = (_read(makefile) for makefile in said.makefiles)
         optional = (name for text in texts for name in find_optional_includes(text, said.values))
         further = tuple((name, True) for name in dict.fromkeys(optional))
