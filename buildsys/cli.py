@@ -221,6 +221,13 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give the files to root:wheel on disk too, not only in METALOG (needs root)",
     )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove installed modules that nothing describes"
+    )
+    parser.add_argument(
+        "--replace-only", action="store_true",
+        help="the named modules alone; what they require stays as it is installed",
+    )  # fmt: skip
 
 
 def _add_uninstall(parser: argparse.ArgumentParser) -> None:

@@ -67,10 +67,19 @@ class Surroundings:
 
 
 def make_plan(
-    request: Request, surroundings: Surroundings, names: Sequence[str], has_install: bool
+    request: Request,
+    surroundings: Surroundings,
+    names: Sequence[str],
+    has_install: bool,
+    is_closed: bool = True,
 ) -> Plan:
-    """Plan the named modules (all for none) and what they require, installing only on demand."""
+    """Plan the named modules (all for none) and what they require, installing only on demand.
+
+    Not is_closed: what they require is not built, but taken as it is installed.
+    """
     modules = select_modules(request, names)
+    if not is_closed:
+        modules = tuple(module for module in modules if module.name in names)
     paths = {module.name: find_paths(request, surroundings, module) for module in modules}
     steps: list[Step] = []
     for module in modules:
@@ -103,7 +112,8 @@ def _unknown_module(request: Request, name: str) -> str:
     if name in request.other_modules:
         return f"module {name} is not for {label} (machines: in its descriptor)"
     known = ", ".join(module.name for module in request.modules) or "none"
-    return f"no module {name} in {request.config.modules}; there are {known}"
+    where = request.config.modules if request.tree is None else request.config.src
+    return f"no module {name} in {where}; there are {known}"
 
 
 def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.digest import stat_stamp
-from buildsys.base.errors import BuildsysError
+from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
@@ -14,10 +14,11 @@ from buildsys.config import Config
 from buildsys.install.layout import module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
+from buildsys.install.switch import switch_modules
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
-from buildsys.pipeline.places import RECORD_DIRECTORY
+from buildsys.pipeline.places import RECORD_DIRECTORY, installation_at
 from buildsys.pipeline.plan import (
     Plan,
     Surroundings,
@@ -52,6 +53,8 @@ class RunOptions:
     is_keep_going: bool
     timeout_seconds: float | None
     is_privileged: bool = False
+    has_prune: bool = False  # remove what is left over, once all is installed
+    is_replacing: bool = False  # the named modules alone; what they require stays as installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ def run_session(
     options = replace(options, names=names)
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
-        plan = make_plan(request, surroundings, options.names, options.has_install)
+        is_closed = not options.is_replacing
+        plan = make_plan(request, surroundings, options.names, options.has_install, is_closed)
         _sweep(plan)
         store = open_store(request, options.began_ns)
         try:
@@ -91,6 +95,8 @@ def run_session(
                 partial = plan_partial(request, plan, result, options.is_privileged)
                 part = run_plan(partial, store, executor, progress, options.jobs, True)
                 result = join_results(result, part, plan, partial)
+            if options.has_prune and result.exit_status is ExitStatus.DONE:
+                _prune_left_over(request, options.is_privileged)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
         finally:
             store.close()
@@ -99,8 +105,26 @@ def run_session(
     return Session(request, plan, result, find_left_over(receipts, described), watch)
 
 
+def _prune_left_over(request: Request, is_privileged: bool) -> None:
+    """Remove the modules that nothing describes any more, each directory at one moment."""
+    if request.tree is not None and request.tree.troubles:
+        return  # one that could not be read is not gone
+    described = {module.name for module in request.modules}
+    place = install_place(request, is_privileged)
+    for receipt in find_left_over(load_receipts(receipts_directory(request)), described):
+        if receipt.directory != place.target:
+            own = replace(place, modules=receipt.directory)
+            switch_modules([], installation_at(request.config, request.target, own), [receipt.name])
+    usual = installation_at(request.config, request.target, place)
+    names = [name for name in usual.load_receipts() if name not in described]
+    if names:
+        switch_modules([], usual, names)
+
+
 def _refuse_early(request: Request, options: RunOptions) -> None:
     """Refuse what could only fail after the whole build."""
+    if options.is_replacing and not options.names:
+        raise UsageError("--replace-only: name the modules to replace")
     version = request.target.version
     if request.config.src is None and version != parse_version(DEFAULT_RELEASE):
         raise BuildsysError(

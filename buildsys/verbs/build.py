@@ -48,6 +48,8 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         is_keep_going=arguments.keep_going,
         timeout_seconds=arguments.timeout,
         is_privileged=has_install and arguments.privileged,
+        has_prune=has_install and arguments.prune,
+        is_replacing=has_install and arguments.replace_only,
     )
     config = read_config(arguments, context)
     status, session = _run_once(arguments, context, config, context.environment, options)

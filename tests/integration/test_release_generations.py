@@ -161,3 +161,43 @@ def test_verify_tells_of_a_kernel_newer_than_its_modules(workspace: Workspace) -
     assert ran.status == 2
     assert "no-modules-for-kernel" in ran.out
     assert "modules that are installed are for 10.99.12" in ran.out
+
+
+def test_prune_takes_left_over_modules_away_with_an_install(twice: Workspace) -> None:
+    for name in ("delta.c", "delta.yaml"):
+        twice.path(f"modules/delta/{name}").unlink()
+    assert "left over" in twice.install().out
+    assert twice.path(f"{STAND}/delta/delta.kmod").exists()
+    assert "left over" not in twice.install("--prune").out
+    assert not twice.path(f"{STAND}/delta").exists()
+    assert "delta" not in twice.path("destdir/METALOG").read_text()
+    assert "3 modules" in twice.run("rollback", "--list").out.splitlines()[0]
+    twice.run("rollback")
+    assert twice.path(f"{STAND}/delta/delta.kmod").exists()
+
+
+def test_replace_only_leaves_what_is_required_as_it_is(workspace: Workspace) -> None:
+    workspace.install()
+    before = workspace.digests(STAND)
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    workspace.edit("modules/beta/beta.c", "alpha_count() + ", "alpha_count() - ")
+    workspace.install("--replace-only", "beta")
+    after = workspace.digests(STAND)
+    assert {name for name in after if after[name] != before[name]} == {f"{STAND}/beta/beta.kmod"}
+    ran = workspace.run("install", "--replace-only")
+    assert (ran.status, "name the modules to replace" in ran.err) == (3, True)
+
+
+def test_replace_only_refuses_what_the_installed_requirement_does_not_offer(
+    workspace: Workspace,
+) -> None:
+    workspace.install()
+    before = workspace.digests(STAND)
+    workspace.edit("modules/alpha/alpha.h", "int alpha_count(void);", "int alpha_more(void);")
+    workspace.edit("modules/alpha/alpha.c", "alpha_count", "alpha_more")
+    workspace.edit("modules/beta/beta.c", "alpha_count", "alpha_more")
+    ran = workspace.run("install", "--replace-only", "beta")
+    assert ran.status == 2
+    assert "alpha_more" in ran.err
+    assert workspace.digests(STAND) == before
+    workspace.install()
