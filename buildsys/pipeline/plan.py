@@ -18,7 +18,7 @@ from buildsys.pipeline.places import (
 )
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
-from buildsys.pipeline.treeplan import TreePlanner
+from buildsys.pipeline.treeplan import TreePlanner, find_search_path
 from buildsys.plist import render_plist
 from buildsys.toolchain.argv import (
     compile_argv,
@@ -233,7 +233,7 @@ class _ModulePlanner:
         toolchain = self.request.toolchain
         flags = (*self._language_flags(unit), *self._cppflags())
         argv = compile_argv(toolchain, flags, unit.source, output, depfile)
-        search_path = (unit.source.parent, *self._search_path())
+        search_path = (unit.source.parent, *find_search_path(flags, self.paths.objects))
         return Step(
             f"compile:{self.module.name}/{unit.object}",
             self.module.name,
@@ -269,12 +269,6 @@ class _ModulePlanner:
             *own,
             *(word for path in system for word in ("-isystem", str(path))),
         )
-
-    def _search_path(self) -> tuple[Path, ...]:
-        if self.request.config.src is None:
-            return (*self.module.include_path, *self.surroundings.kernel_headers)
-        own = (self.paths.objects, self.module.directory)
-        return (*self.module.include_path, *own, *_tree_headers(self.request.config.src))
 
     def _link_step(self, objects: Sequence[Path]) -> Step:
         toolchain = self.request.toolchain

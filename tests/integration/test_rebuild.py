@@ -150,6 +150,17 @@ def test_a_header_below_a_directory_of_the_path_is_seen_where_it_would_come_firs
     assert built.install().steps == {"compile:gamma/gamma.o", "link:gamma"} | judged("gamma")
 
 
+def test_a_directory_of_the_path_that_cflags_name_is_looked_at(built: Workspace) -> None:
+    zero = built.path("modules/zero")
+    built.edit("modules/gamma/gamma.yaml", "class", f"cflags: [-isystem, '{zero}']\nclass")
+    built.edit("modules/gamma/gamma.yaml", "../first, ../second", "../first")
+    built.write("modules/one/shape.h", "#define SHAPE 3\n")
+    built.edit("modules/gamma/gamma.yaml", f"'{zero}'", f"'{zero}', -isystem, '{zero.parent}/one'")
+    built.install()
+    built.write("modules/zero/shape.h", "#define SHAPE 5\n")
+    assert built.install().steps == {"compile:gamma/gamma.o", "link:gamma"} | judged("gamma")
+
+
 def test_a_link_that_led_nowhere_and_now_leads_to_a_header_is_seen(built: Workspace) -> None:
     built.path("modules/first/shape.h").symlink_to("../third/shape.h")
     built.install()
