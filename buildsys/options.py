@@ -26,6 +26,28 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--owners", action="store_true", help="root:wheel must be on disk, too")
 
 
+def add_pack(parser: argparse.ArgumentParser) -> None:
+    """Add what 'pack' takes."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("sets"), metavar="DIR",
+        help="directory for the sets; default: sets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("tgz", "tar.xz"), default="tgz", help="form; default: tgz"
+    )
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Add what 'sets' takes."""
+    parser.add_argument(
+        "--against", type=Path, required=True, metavar="LISTS", help="distrib/sets/lists/modules"
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="KEYWORD",
+        help="a keyword of the lists that does not hold here (zfs); may be repeated",
+    )  # fmt: skip
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
@@ -36,4 +58,6 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "rollback": add_rollback,
     "prune": add_prune,
     "verify": add_verify,
+    "pack": add_pack,
+    "sets": add_sets,
 }

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "kernel": {"base", "elf"},
     "check": {"base", "elf", "kernel", "plist"},
     "install": {"base", "check", "metalog"},
+    "sets": {"base", "metalog"},
     "config": {"base"},
     "srctree": {"base", "module", "toolchain"},
     "pipeline": {
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "cli": {"base", "config", "options", "version"},
     "verbs": {
         "base", "check", "cli", "config", "elf", "install", "kernel", "metalog", "module",
-        "pipeline", "snapshot", "srctree", "template", "toolchain",
+        "pipeline", "sets", "snapshot", "srctree", "template", "toolchain",
     },
 }  # fmt: skip
 

@@ -1,0 +1,148 @@
+"""Sets: the same bytes anywhere and at any time, read by real programs, held against lists."""
+
+import hashlib
+import lzma
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from workspace import STAND, Workspace, make_workspace
+
+ROOT = "./stand/amd64/10.99.12/modules"
+
+
+def names(archive: Path) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return [member.name for member in tar.getmembers()]
+
+
+def test_a_set_has_what_metalog_describes_and_nothing_else(workspace: Workspace) -> None:
+    workspace.install()
+    workspace.write(f"{STAND}/README", "of someone")
+    assert workspace.run("pack").status == 0
+    archive = workspace.path("sets/modules.tgz")
+    assert names(archive) == [
+        "./stand/amd64",
+        "./stand/amd64/10.99.12",
+        ROOT,
+        f"{ROOT}/alpha",
+        f"{ROOT}/alpha/alpha.kmod",
+        f"{ROOT}/alpha/alpha.plist",
+        f"{ROOT}/beta",
+        f"{ROOT}/beta/beta.kmod",
+        f"{ROOT}/gamma",
+        f"{ROOT}/gamma/gamma.kmod",
+    ]
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            assert (member.uname, member.gname, member.uid, member.gid) == ("root", "wheel", 0, 0)
+            assert (member.mode, member.mtime) == (0o755 if member.isdir() else 0o444, 0)
+            if member.isfile():
+                stream = tar.extractfile(member)
+                assert stream is not None
+                assert stream.read() == workspace.path(f"destdir/{member.name}").read_bytes()
+    for algorithm in ("SHA512", "MD5"):
+        digest = hashlib.new(algorithm, archive.read_bytes()).hexdigest()
+        text = workspace.path(f"sets/{algorithm}").read_text()
+        assert text == f"{algorithm} (modules.tgz) = {digest}\n"
+
+
+def test_the_bytes_depend_on_the_members_alone(tmp_path: Path) -> None:
+    packed = []
+    for name, umask, settings in (
+        ("one", 0o022, {"TZ": "UTC"}),
+        ("two", 0o077, {"TZ": "Asia/Tokyo", "LC_ALL": "C", "USER": "someone", "LOGNAME": "x"}),
+    ):
+        (tmp_path / name).mkdir()
+        workspace = make_workspace(tmp_path / name, **settings)
+        before = os.umask(umask)
+        try:
+            workspace.install()
+            workspace.run("pack", "--format", "tar.xz")
+        finally:
+            os.umask(before)
+        packed.append(workspace.path("sets/modules.tar.xz").read_bytes())
+    assert packed[0] == packed[1]
+
+
+def test_the_time_comes_from_the_environment(workspace: Workspace) -> None:
+    workspace.install()
+    workspace.environment["SOURCE_DATE_EPOCH"] = "1700000000"
+    workspace.run("pack")
+    with tarfile.open(workspace.path("sets/modules.tgz")) as tar:
+        assert {member.mtime for member in tar.getmembers()} == {1700000000}
+    workspace.environment["SOURCE_DATE_EPOCH"] = "today"
+    ran = workspace.run("pack")
+    assert (ran.status, "SOURCE_DATE_EPOCH: expected seconds" in ran.err) == (3, True)
+
+
+@pytest.mark.parametrize("program", ["tar", "bsdtar", "pax"])
+def test_a_real_program_unpacks_the_same_tree(workspace: Workspace, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is a second opinion only")
+    workspace.install()
+    workspace.run("pack")
+    out = workspace.path("out")
+    out.mkdir()
+    archive = str(workspace.path("sets/modules.tgz"))
+    command = {"pax": ("pax", "-rzf", archive)}.get(program, (program, "-xzf", archive))
+    subprocess.run(command, cwd=out, check=True)
+    unpacked = {
+        name.replace("out/", "destdir/", 1): digest
+        for name, digest in workspace.digests("out").items()
+    }
+    packed = workspace.digests()
+    del packed["destdir/METALOG"]
+    assert unpacked == packed
+
+
+def test_a_file_that_is_not_what_metalog_says_is_not_packed(workspace: Workspace) -> None:
+    workspace.install()
+    kmod = workspace.path(f"{STAND}/gamma/gamma.kmod")
+    kmod.chmod(0o644)
+    kmod.write_bytes(b"rotten")
+    ran = workspace.run("pack")
+    assert (ran.status, "not what METALOG describes" in ran.err) == (1, True)
+    assert not workspace.path("sets").exists()
+
+
+def test_debugging_files_are_a_set_of_their_own(workspace: Workspace) -> None:
+    workspace.install()
+    name = "usr/libdata/debug/stand/amd64/10.99.12/modules/alpha/alpha.kmod.debug"
+    workspace.write(f"destdir/{name}", "debug")
+    with workspace.path("destdir/METALOG").open("a") as metalog:
+        metalog.write(f"./{name} type=file uname=root gname=wheel mode=0444 size=5\n")
+    workspace.run("pack", "--format", "tar.xz")
+    debug = workspace.path("sets/debug.tar.xz")
+    assert lzma.decompress(debug.read_bytes())
+    assert names(debug)[-1] == f"./{name}"
+    assert not any("debug" in member for member in names(workspace.path("sets/modules.tar.xz")))
+    assert len(workspace.path("sets/SHA512").read_text().splitlines()) == 2
+
+
+def test_lists_that_agree_are_told_so_and_others_completed(workspace: Workspace) -> None:
+    workspace.install()
+    workspace.write("lists/mi", "# nothing yet\n./etc/mtree/set.modules\tmodules-sys-root\tkmod\n")
+    ran = workspace.run("sets", "--against", "lists")
+    assert ran.status == 2
+    lines = [line for line in ran.out.splitlines() if not line.startswith("#")]
+    assert "./@MODULEDIR@/gamma/gamma.kmod\t\t\tbase-kernel-modules\tkmod" in lines
+    workspace.write("lists/mi", "\n".join(lines) + "\n")
+    ran = workspace.run("sets", "--against", "lists")
+    assert (ran.status, ran.out) == (0, "10 paths, all listed\n")
+
+
+def test_what_went_is_to_be_marked_obsolete_and_keywords_count(workspace: Workspace) -> None:
+    workspace.install()
+    workspace.write("lists/mi", "./@MODULEDIR@/gone/gone.kmod\tbase-kernel-modules\tkmod,zfs\n")
+    workspace.write("lists/md.amd64", "./@MODULEDIR@/gamma/gamma.kmod\tbase-obsolete\tobsolete\n")
+    ran = workspace.run("sets", "--against", "lists")
+    assert "./@MODULEDIR@/gone/gone.kmod\t\t\tbase-kernel-modules\tobsolete\t# mi:1" in ran.out
+    assert "md.amd64:1: obsolete, and installed: ./stand/amd64" in ran.out
+    assert "gone" not in workspace.run("sets", "--against", "lists", "--without", "zfs").out
+    workspace.write("lists/mi", "no list\n")
+    ran = workspace.run("sets", "--against", "lists")
+    assert (ran.status, "lists/mi:1: expected './PATH SET [KEYWORDS]'" in ran.err) == (1, True)
