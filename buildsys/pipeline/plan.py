@@ -13,6 +13,7 @@ from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.places import (
     installation_at,
     machine_directory,
+    objects_directory,
     receipts_place,
     usual_place,
 )
@@ -118,7 +119,7 @@ def _unknown_module(request: Request, name: str) -> str:
 
 def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:
     """Say where everything of a module goes."""
-    objects = machine_objdir(request) / module.name
+    objects = objects_directory(machine_objdir(request), module.name)
     place = module_place(request, surroundings.is_privileged, module)
     return ModulePaths(
         objects=objects,

@@ -9,7 +9,7 @@ from buildsys.base.files import remove_file, remove_tree
 from buildsys.cli import Context
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
-from buildsys.pipeline.places import RECORD_DIRECTORY
+from buildsys.pipeline.places import KEPT, RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.plan import (
     install_place,
     machine_objdir,
@@ -20,8 +20,6 @@ from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import lock_objdir
 from buildsys.verbs.settings import read_config
-
-_KEPT = ("receipts", "generations", RECORD_DIRECTORY)
 
 
 def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
@@ -65,8 +63,9 @@ def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         if arguments.names:
             chosen = {module.name for module in select_modules(request, arguments.names)}
             for name in sorted(chosen & set(arguments.names)):
-                remove_tree(objdir / name)
-                print(f"Cleaned {show_path(objdir / name, context.directory)}.")
+                objects = objects_directory(objdir, name)
+                remove_tree(objects)
+                print(f"Cleaned {show_path(objects, context.directory)}.")
         else:
             _clean_machine(objdir)
             print(f"Cleaned {show_path(objdir, context.directory)}.")
@@ -76,7 +75,7 @@ def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 def _clean_machine(objdir: Path) -> None:
     """Remove all but what is known of installed modules, and the lock that this run holds."""
     for path in sorted(objdir.iterdir()):
-        if path.is_dir() and path.name not in _KEPT:
+        if path.is_dir() and path.name not in KEPT:
             remove_tree(path)
     for path in sorted((objdir / RECORD_DIRECTORY).glob("store.sqlite3*")):
         remove_file(path)
