@@ -10,11 +10,14 @@ from buildsys.base.errors import BuildsysError, Place
 
 _BEGIN = "%%modbuild"
 # In a loop over sources, '<' and .IMPSRC are the file at hand, as they are in a suffix rule.
-_SOURCES = (
-    "${SRCS:N*.h:N*.sh:@<@%file ${<} %a ${AFLAGS.${<:T}} %f "
+_FLAGS = (
+    "@<@%file ${<} %a ${AFLAGS.${<:T}} %f "
     "${COPTS.${<:T:C/\\.[yl]$/.c/}} ${CPUFLAGS.${<:T:C/\\.[yl]$/.c/}} "
-    "${CPPFLAGS.${<:T:C/\\.[yl]$/.c/}}@}"
+    "${CPPFLAGS.${<:T:C/\\.[yl]$/.c/}}@"
 )
+_SOURCES = f"${{SRCS:N*.h:N*.sh:{_FLAGS}}}"
+# The same names in the other language: make takes what is there, whatever SRCS says.
+_OTHERS = f"${{SRCS:M*.[cS]:C/\\.S$/.%/:C/\\.c$/.S/:C/\\.%$/.c/:{_FLAGS}}}"
 QUERIES = (
     ("KMOD", "${KMOD}"),
     ("SUBDIR", "${__REALSUBDIR:U${SUBDIR}}"),
@@ -25,6 +28,7 @@ QUERIES = (
     ("S", "${S}"),
     ("MACHINE_CPU", "${MACHINE_CPU}"),
     ("SOURCES", _SOURCES),
+    ("OTHER_SOURCES", _OTHERS),
     ("OBJS", "${OBJS}"),
     ("DPSRCS", "${DPSRCS}"),
     ("PROG", "${PROG}"),

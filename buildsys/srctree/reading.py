@@ -108,14 +108,15 @@ class _Reading:
             install_directory=self.install_directory(),
         )
 
-    def source_entries(self) -> Iterator[_SourceEntry]:
-        for record in self.said.values["SOURCES"].split("%file ")[1:]:
+    def source_entries(self, name: str = "SOURCES") -> Iterator[_SourceEntry]:
+        for record in self.said.values[name].split("%file ")[1:]:
             name, _, rest = record.partition(" ")
             assembly, _, flags = rest.removeprefix("%a").partition("%f")
             yield _SourceEntry(name, self.words(assembly), self.words(flags))
 
     def units(self, entries: tuple[_SourceEntry, ...]) -> Iterator[CompileUnit]:
         made = {f"{os.path.splitext(entry.name)[0]}.o": entry for entry in entries}
+        others = {entry.name: entry for entry in self.source_entries("OTHER_SOURCES")}
         objects = self.said.words("OBJS")
         if not objects:
             raise self.fail("SRCS names no source")
@@ -123,7 +124,17 @@ class _Reading:
             entry = made.get(name)
             if entry is None:
                 raise self.fail(f"OBJS: nothing in SRCS makes {name}", name)
-            yield self.unit(entry, name)
+            yield self.unit(self.choose(entry, others), name)
+
+    def choose(self, entry: _SourceEntry, others: dict[str, _SourceEntry]) -> _SourceEntry:
+        """Choose as make does for an object: .S comes before .c in .SUFFIXES, if it is there."""
+        stem, suffix = os.path.splitext(entry.name)
+        other = others.get(stem + (".c" if suffix == ".S" else ".S"))
+        if other is None or suffix not in (".c", ".S"):
+            return entry
+        path = self.source_path()
+        wanted = (entry, other) if suffix == ".S" else (other, entry)
+        return next((item for item in wanted if path.find(item.name) is not None), entry)
 
     def unit(self, entry: _SourceEntry, name: str) -> CompileUnit:
         stem, suffix = os.path.splitext(entry.name)

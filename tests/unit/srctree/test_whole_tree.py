@@ -58,7 +58,12 @@ def test_a_descriptor_says_only_what_its_base_does_not(tree: TreeWorkspace) -> N
     assert lines[1:] == [
         "kmod: single",
         "class: misc",
-        "sources: ['${S}/modules/single/single.c', '${S}/modules/single/further.c']",
+        "sources:",
+        "  - '${S}/modules/single/single.c'",
+        "  - '${S}/modules/single/spelled.S'",
+        "  - '${S}/modules/single/further.c'",
+        "source_flags:",
+        "  spelled.S: [-DSPELLED=9]",
         "stock:",
         "  base: '../stock-1.yaml'",
         "  directory: '${S}/modules/single'",
