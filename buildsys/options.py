@@ -24,6 +24,15 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "tree", nargs="?", type=Path, metavar="DESTDIR", help="root of the tree to verify"
     )
     parser.add_argument("--owners", action="store_true", help="root:wheel must be on disk, too")
+    parser.add_argument(
+        "--signed-by", action="append", default=[], metavar="KIND:KEYS",
+        help="each file must be in a manifest signed by a trusted key: ssh:ALLOWED_SIGNERS,"
+        " gpg:KEYRING, signify:PUBKEY, minisign:PUBKEY; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sets", type=Path, default=Path("sets"), metavar="DIR",
+        help="where 'pack' put the manifest; default: sets",
+    )  # fmt: skip
 
 
 def add_pack(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +44,11 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("tgz", "tar.xz"), default="tgz", help="form; default: tgz"
     )
+    parser.add_argument(
+        "--sign", action="append", default=[], metavar="KIND:KEY",
+        help="sign the digests: ssh:KEYFILE, gpg:KEYNAME, signify:SECKEY, minisign:SECKEY;"
+        " may be repeated",
+    )  # fmt: skip
 
 
 def add_sets(parser: argparse.ArgumentParser) -> None:

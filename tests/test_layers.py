@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "check": {"base", "elf", "kernel", "plist"},
     "install": {"base", "check", "metalog"},
     "sets": {"base", "metalog"},
+    "provenance": {"base"},
     "config": {"base"},
     "srctree": {"base", "module", "toolchain"},
     "pipeline": {
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "cli": {"base", "config", "options", "version"},
     "verbs": {
         "base", "check", "cli", "config", "elf", "install", "kernel", "metalog", "module",
-        "pipeline", "sets", "snapshot", "srctree", "template", "toolchain",
+        "pipeline", "provenance", "sets", "snapshot", "srctree", "template", "toolchain",
     },
 }  # fmt: skip
 

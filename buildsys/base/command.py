@@ -69,13 +69,17 @@ class CommandRunner:
         environment: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
         is_output_merged: bool = True,
+        input_path: Path | None = None,
     ) -> CommandResult:
-        """Run argv to its end; raise when it cannot start, hangs, or the run was stopped."""
+        """Run argv to its end; raise when it cannot start, hangs, or the run was stopped.
+
+        input_path is the file that it reads as its standard input; None for an empty one.
+        """
         begin = time.monotonic()
         with self._lock:
             if self._is_stopping:
                 raise InterruptedRunError("interrupted")
-            process = _start(argv, directory, environment, is_output_merged)
+            process = _start(argv, directory, environment, is_output_merged, input_path)
             self._running.add(process.pid)
         try:
             output = self._read_to_the_end(process, timeout_seconds)
@@ -124,17 +128,19 @@ def _start(
     directory: Path | None,
     environment: Mapping[str, str] | None,
     is_output_merged: bool,
+    input_path: Path | None,
 ) -> "subprocess.Popen[bytes]":
     try:
-        return subprocess.Popen(
-            argv,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if is_output_merged else subprocess.DEVNULL,
-            process_group=0,
-        )
+        with open(os.devnull if input_path is None else input_path, "rb") as stream:
+            return subprocess.Popen(
+                argv,
+                cwd=directory,
+                env=environment,
+                stdin=stream,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if is_output_merged else subprocess.DEVNULL,
+                process_group=0,
+            )
     except OSError as error:
         where = f" (in {directory})" if directory is not None and not directory.is_dir() else ""
         raise BuildsysError(

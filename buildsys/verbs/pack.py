@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.cli import Context
@@ -12,6 +13,8 @@ from buildsys.metalog import MetalogLine, parse_metalog
 from buildsys.pipeline.places import usual_place
 from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
+from buildsys.provenance.manifest import DIGESTS, MANIFEST, render_manifest
+from buildsys.provenance.signing import parse_key, sign_file
 from buildsys.sets.archive import render_digests, render_set
 from buildsys.sets.lists import compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members
@@ -27,21 +30,28 @@ def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     lines = _read_metalog(config)
     seconds = _read_time(context.environment)
     output = Path(context.directory, arguments.output)
+    keys = [parse_key(text, context.directory) for text in arguments.sign]
     files: list[tuple[str, bytes]] = []
+    packed: list[tuple[PurePosixPath, bytes]] = []
     for name, is_debug in (("modules", False), ("debug", True)):
         members = choose_members(lines, config.destdir, is_debug)
         if members:
             content = render_set(members, seconds, arguments.format)
             files.append((f"{name}.{arguments.format}", content))
+            packed += [(m.path, digest_file(m.source)) for m in members if not m.is_directory]
             print(f"{name}.{arguments.format}: {count(len(members), 'member')}")
     if not files:
         raise BuildsysError("describes no module; install first", config.metalog)
+    files.append((MANIFEST, render_manifest(packed)))
     make_directory(output)
     for name, content in files:
         write_whole(output / name, content, durable=True)
     for algorithm in ("MD5", "SHA512"):
         write_whole(output / algorithm, render_digests(files, algorithm), durable=True)
-    print(f"{show_path(output, context.directory)}: {count(len(files), 'set')}, SHA512, MD5")
+    for key in keys:
+        print(f"signed: {show_path(sign_file(output / DIGESTS, key), context.directory)}")
+    sets = count(len(files) - 1, "set")
+    print(f"{show_path(output, context.directory)}: {sets}, {MANIFEST}, SHA512, MD5")
     return ExitStatus.DONE
 
 

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import read_whole
 from buildsys.check.check import check_set
@@ -26,6 +28,8 @@ from buildsys.metalog import parse_metalog
 from buildsys.pipeline.judge import find_kernel
 from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
+from buildsys.provenance.manifest import load_signed_manifest
+from buildsys.provenance.signing import parse_key
 from buildsys.toolchain.machine import load_machine
 from buildsys.verbs.settings import read_config
 
@@ -46,12 +50,29 @@ def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if receipts and config.metalog.exists():
         lines = parse_metalog(read_whole(config.metalog))
         findings += compare_metalog(config.metalog, recorded, from_metalog(lines))
+    if arguments.signed_by:
+        findings += _find_unsigned(arguments, context, config, recorded)
     kernel = _find_kernel(config)
     broken = {finding.path for finding in findings if finding.severity is Severity.ERROR}
     findings += _judge(config, kernel, recorded, broken)
     _show(arguments, context, config, recorded, kernel, findings)
     is_right = not any(finding.severity is Severity.ERROR for finding in findings)
     return ExitStatus.DONE if is_right else ExitStatus.FINDINGS
+
+
+def _find_unsigned(
+    arguments: argparse.Namespace, context: Context, config: Config, recorded: Iterable[Recorded]
+) -> Iterable[Finding]:
+    """Hold each file's bytes against a manifest that trusted keys signed."""
+    keys = [parse_key(text, context.directory) for text in arguments.signed_by]
+    manifest, signers = load_signed_manifest(context.directory / arguments.sets, keys)
+    for signer in signers:
+        print(f"signed by {signer}", file=sys.stderr if arguments.json else sys.stdout)
+    for file in recorded:
+        path = config.destdir / file.target
+        if manifest.get(str(file.target)) != digest_file(path):
+            message = "these bytes are not in the signed manifest"
+            yield Finding("file-unsigned", Severity.ERROR, path, message)
 
 
 def _load_receipts(config: Config) -> tuple[Receipt, ...]:
