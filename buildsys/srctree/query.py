@@ -25,6 +25,8 @@ QUERIES = (
     (".CURDIR", "${.CURDIR}"),
     (".OBJDIR", "${.OBJDIR}"),
     ("NETBSDSRCDIR", "${NETBSDSRCDIR}"),
+    ("MACHINE", "${MACHINE}"),
+    ("MACHINE_ARCH", "${MACHINE_ARCH}"),
     ("S", "${S}"),
     ("MACHINE_CPU", "${MACHINE_CPU}"),
     ("SOURCES", _SOURCES),

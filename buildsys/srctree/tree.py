@@ -137,11 +137,10 @@ class _Walk:
             said = read_answer(path, output)
         except BuildsysError as error:
             return error
-        tree = said.values["NETBSDSRCDIR"]
-        if os.path.realpath(tree) != os.path.realpath(self._setup.source):
-            program, source = self._setup.argv[0], self._setup.source
-            text = f"{program} takes {tree} for the source tree (NETBSDSRCDIR), not {source}"
-            return BuildsysError(text, path)
+        try:
+            _refuse_other_setup(self._setup, said)
+        except BuildsysError as error:
+            return error
         texts = (_read(makefile) for makefile in said.makefiles)
         optional = (name for text in texts for name in find_optional_includes(text, said.values))
         further = tuple((name, True) for name in dict.fromkeys(optional))
@@ -164,6 +163,19 @@ class _Walk:
             self.variants.append(Variant(Path(said.directory), Path(makefile)))
             return []
         return [os.path.normpath(os.path.join(said.directory, name)) for name in names]
+
+
+def _refuse_other_setup(setup: MakeSetup, said: Evaluation) -> None:
+    """Refuse what a wrapper of make said that was made for another tree or machine."""
+    program, source = setup.argv[0], setup.source
+    tree = said.values["NETBSDSRCDIR"]
+    if os.path.realpath(tree) != os.path.realpath(source):
+        text = f"{program} takes {tree} for the source tree (NETBSDSRCDIR), not {source}"
+        raise BuildsysError(text, Path(said.directory))
+    for name in ("MACHINE", "MACHINE_ARCH"):
+        if said.values[name] != setup.environment[name]:
+            text = f"{program} is for {name} {said.values[name]}, not {setup.environment[name]}"
+            raise BuildsysError(text, Path(said.directory))
 
 
 def _read_modules(

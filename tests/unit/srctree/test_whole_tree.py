@@ -1,5 +1,6 @@
 """A whole source tree, built by make and by modbuild: the same bytes, and no make without need."""
 
+import pytest
 from treeworkspace import TreeWorkspace
 
 MODULES = (
@@ -171,3 +172,20 @@ def test_parity_names_the_flag_that_differs(tree: TreeWorkspace) -> None:
     tree.edit("sys/modules/plain/Makefile", "COPTS.shared.c= -O1", "COPTS.shared.c= -O0")
     ran = tree.run("parity", "--against", str(stock), "plain")
     assert "1 different" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("MACHINE_ARCH=x86_64", "MACHINE_ARCH=aarch64", "is for MACHINE_ARCH aarch64, not x86_64"),
+        ("NETBSDSRCDIR=", "NETBSDSRCDIR=/other", "for the source tree (NETBSDSRCDIR), not"),
+    ],
+)
+def test_a_make_for_another_machine_or_tree_is_refused(
+    tree: TreeWorkspace, old: str, new: str, message: str
+) -> None:
+    wrapper = tree.tooldir / "bin/nbmake-amd64"
+    wrapper.write_text(wrapper.read_text().replace(old, new))
+    ran = tree.run("build")
+    assert ran.status == 1
+    assert message in ran.text
