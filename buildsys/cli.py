@@ -63,6 +63,8 @@ VERBS = (
     Verb("pack", "pack:pack", "make the sets modules and debug", ("settings", "pack")),
     Verb("sets", "pack:compare_sets", "compare what is installed with the lists of sets",
          ("settings", "sets")),
+    Verb("provenance", "provenance:provenance", "write an SBOM and a statement of the build",
+         ("settings", "provenance")),
     Verb("clean", "remove:clean", "remove objects and the record of the build",
          ("settings", "names")),
     Verb("list", "inspect:list_modules", "list the modules that are described",

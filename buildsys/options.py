@@ -51,6 +51,14 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_provenance(parser: argparse.ArgumentParser) -> None:
+    """Add what 'provenance' takes."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("sets"), metavar="DIR",
+        help="directory for the documents; default: sets",
+    )  # fmt: skip
+
+
 def add_sets(parser: argparse.ArgumentParser) -> None:
     """Add what 'sets' takes."""
     parser.add_argument(
@@ -74,4 +82,5 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "verify": add_verify,
     "pack": add_pack,
     "sets": add_sets,
+    "provenance": add_provenance,
 }

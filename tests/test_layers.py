@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "cli": {"base", "config", "options", "version"},
     "verbs": {
         "base", "check", "cli", "config", "elf", "install", "kernel", "metalog", "module",
-        "pipeline", "provenance", "sets", "snapshot", "srctree", "template", "toolchain",
+        "pipeline", "provenance", "sets", "snapshot", "srctree", "template", "toolchain", "version",
     },
 }  # fmt: skip
 

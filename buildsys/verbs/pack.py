@@ -1,11 +1,10 @@
 """The verbs around sets: pack makes them, sets compares with distrib/sets' lists."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_file
-from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
+from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.cli import Context
 from buildsys.config import Config
@@ -15,20 +14,17 @@ from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, render_manifest
 from buildsys.provenance.signing import parse_key, sign_file
-from buildsys.sets.archive import render_digests, render_set
+from buildsys.sets.archive import read_time, render_digests, render_set
 from buildsys.sets.lists import compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members
 from buildsys.verbs.settings import read_config
-
-_TIMES = ("SOURCE_DATE_EPOCH", "MKREPRO_TIMESTAMP")
-_LAST_SECOND = 0o77777777777  # what ustar can hold
 
 
 def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Make the sets of what METALOG describes, with their SHA512 and MD5."""
     config = read_config(arguments, context)
     lines = _read_metalog(config)
-    seconds = _read_time(context.environment)
+    seconds = read_time(context.environment)
     output = Path(context.directory, arguments.output)
     keys = [parse_key(text, context.directory) for text in arguments.sign]
     files: list[tuple[str, bytes]] = []
@@ -59,16 +55,6 @@ def _read_metalog(config: Config) -> tuple[MetalogLine, ...]:
     if not config.metalog.exists():
         raise BuildsysError("there is no METALOG; install first", config.metalog)
     return parse_metalog(read_whole(config.metalog))
-
-
-def _read_time(environment: Mapping[str, str]) -> int:
-    """Choose the time of all members: what the environment says, else 0."""
-    for name in _TIMES:
-        if text := environment.get(name):
-            if not text.isdecimal() or int(text) > _LAST_SECOND:
-                raise UsageError(f"{name}: expected seconds since 1970, got {text!r}")
-            return int(text)
-    return 0
 
 
 def compare_sets(arguments: argparse.Namespace, context: Context) -> ExitStatus:
