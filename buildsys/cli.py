@@ -214,7 +214,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "-k", "--keep-going", action="store_true", help="after a failure go on with the others"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show whole commands")
-    parser.add_argument("-q", "--quiet", action="store_true", help="show failures only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show failures and doubts only")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="end a command that runs longer"
     )

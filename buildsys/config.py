@@ -77,15 +77,20 @@ def resolve_config(
     for setting in SETTINGS:
         value, origin, base = _choose(setting, options, environment, file_values, directory, file)
         if value and setting.is_path:
-            value = os.path.normpath(base / Path(value).expanduser())
+            value = _resolve(os.path.join(base, os.path.expanduser(value)))
         values[setting.key], origins[setting.key] = value, origin
     if origins["objdir"] == "default" and environment.get("MAKEOBJDIRPREFIX"):
         # share/mk/bsd.own.mk: the prefix goes before the whole path of the current directory.
-        values["objdir"] = os.path.normpath(environment["MAKEOBJDIRPREFIX"] + str(directory))
+        values["objdir"] = _resolve(environment["MAKEOBJDIRPREFIX"] + str(directory))
         origins["objdir"] = "environment MAKEOBJDIRPREFIX"
     if not values["metalog"]:
         values["metalog"] = str(Path(values["destdir"]) / "METALOG")
     return _make_config(values, file or directory / CONFIG_FILE, tuple(origins.items()))
+
+
+def _resolve(path: str) -> str:
+    """Make a path plain; one with '..' goes where the links before that really lead."""
+    return os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
 
 
 def _choose(

@@ -59,7 +59,8 @@ def guess_objdir(arguments: Sequence[str], environment: Mapping[str, str], direc
             value = arguments[index + 1]
         elif word.startswith("--objdir="):
             value = word[len("--objdir=") :]
-    return os.path.normpath(os.path.join(directory, os.path.expanduser(value)))
+    path = os.path.join(directory, os.path.expanduser(value))
+    return os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
 
 
 def render_snapshot(

@@ -133,6 +133,13 @@ class _Context:
         except ValueError as error:
             raise value.fail(f"a lone $ in {text!r}; write $$ for a dollar sign") from error
 
+    def expand_flag(self, value: YamlValue) -> str:
+        """Read a flag; a file of flags (@FILE) is refused, for its changes would not be noticed."""
+        text = self.expand(value)
+        if text.startswith("@"):
+            raise value.expect("a flag, written out here")
+        return text
+
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
         return Path(_normalise(self.spell_path(value)))
@@ -206,8 +213,8 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
             *(f"-I{path}" for path in include),
         ),
         include_path=include,
-        warnings=entries.get("warnings", _each(context.expand), _WARNINGS),
-        cflags=entries.get("cflags", _each(context.expand), ()),
+        warnings=entries.get("warnings", _each(context.expand_flag), _WARNINGS),
+        cflags=entries.get("cflags", _each(context.expand_flag), ()),
         ioconf=entries.get("ioconf", context.expand_path, None),
         properties=entries.get("properties", _read_properties, ()),
         machines=entries.get("machines", _each(_read_name), ()),
@@ -342,7 +349,7 @@ def _source_flag_entries(entries: YamlMap) -> dict[str, YamlValue]:
 
 def _read_source_flags(context: _Context) -> Callable[[YamlValue], dict[str, tuple[str, ...]]]:
     def read(value: YamlValue) -> dict[str, tuple[str, ...]]:
-        each = _each(context.expand)
+        each = _each(context.expand_flag)
         return {name: each(item) for name, item in value.as_map("a mapping").entries.items()}
 
     return read

@@ -1,9 +1,11 @@
 """The dependency files that compilers write (-MD), and what could shadow a header in them."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+_ASSEMBLER_INPUT = re.compile(rb'\.(?:incbin|include)\s+\\?"([^"\\\n]+)')
 _DOTS = frozenset({".", "..", ""})  # these parts of a path are always there
 
 
@@ -56,6 +58,12 @@ def _read_backslashes(text: str, start: int) -> tuple[str, int]:
     if following in (" ", "\t") and number % 2:
         return "\\" * (number // 2) + following, end + 1
     return "\\" * number, end
+
+
+def find_assembler_inputs(source: bytes) -> tuple[str, ...]:
+    """Give the files that .incbin and .include name in a source, also in asm("…") of C."""
+    names = (match[1] for match in _ASSEMBLER_INPUT.finditer(source))
+    return tuple(dict.fromkeys(os.fsdecode(name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ def describe_place(session: Session, has_install: bool, directory: Path) -> str:
     """Name the directory where the result lies."""
     if not has_install:
         return show_path(session.request.config.objdir, directory)
+    if not session.plan.modules:
+        return show_path(session.request.config.destdir, directory)
     first = session.plan.paths[session.plan.modules[0].name].installed
     return show_path(first.parent, directory)
 
@@ -83,8 +85,11 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
         words.append(f"{_count_through(session, kind)} {word}")
     if has_install:
         words[-1] += f" in {describe_place(session, has_install, directory)}"
+    if not modules:
+        words = [f"no module is for {session.request.target.machine.label}"]
     ran = count(len(result.done), "step")
-    text = f"{words[0]}: {', '.join(words[1:])} ({ran} run, {result.seconds:.1f} s)"
+    done = ": ".join(filter(None, (words[0], ", ".join(words[1:]))))
+    text = f"{done} ({ran} run, {result.seconds:.1f} s)"
     bad = Counter(failed.kind for failed in result.failed)
     if bad[FailureKind.FINDINGS]:
         text += f"\n{count(bad[FailureKind.FINDINGS], 'module')} not fit to be loaded"
@@ -112,7 +117,9 @@ def _count_through(session: Session, kind: str) -> int:
     open_modules = {
         step.module for step in session.plan.steps if step.kind in kinds and step.name in open_steps
     }
-    if kind == "install" and any(not step.module for step in session.result.left_out):
+    result = session.result
+    unfinished = (*result.left_out, *(failed.step for failed in result.failed))
+    if kind == "install" and any(not step.module for step in unfinished):
         return 0  # the one moment at which all are installed did not come
     return sum(module.name not in open_modules for module in session.plan.modules)
 

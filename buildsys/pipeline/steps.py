@@ -23,7 +23,7 @@ from buildsys.install.lookup import is_for_other_processor
 from buildsys.install.order import Order, load_order, order_kmod, write_order
 from buildsys.install.switch import describe_switch, switch_modules
 from buildsys.pipeline.assym import render_assym_header, render_assym_source
-from buildsys.pipeline.depfile import parse_depfile
+from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
 from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.outcome import FailureKind, StepError
@@ -105,7 +105,12 @@ class StepExecutor:
         names = {str(path): str(temporary_beside(path)) for path in command.outputs}
         if command.depfile is not None:
             names[str(command.depfile)] = str(temporary_beside(command.depfile))
-        argv = tuple(_rename(word, names) for word in command.argv)
+        # lld takes a '%' in an output's name for a pattern: directories stay out of it.
+        near = {
+            path: os.path.basename(name) if Path(name).parent == command.directory else name
+            for path, name in names.items()
+        }
+        argv = tuple(_rename(word, near) for word in command.argv)
         try:
             result = self._run(
                 argv, command.argv, command.directory, command.standard_output is None
@@ -113,7 +118,7 @@ class StepExecutor:
             if command.standard_output is not None:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
-            seen = _read_depfile(command, names)
+            seen = (*_read_depfile(command, names), *_read_by_assembler(command))
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
                     raise StepError(
@@ -202,6 +207,19 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
         ) from error
     names_read = (name.removeprefix("./") for name in parse_depfile(text))
     return tuple(os.path.join(command.directory, name) for name in names_read)
+
+
+def _read_by_assembler(command: Command) -> tuple[str, ...]:
+    """Find what the sources that a command names have the assembler read: no depfile tells."""
+    places = (command.directory, *command.search_path)
+    found: dict[str, None] = {}
+    for word in command.argv if command.verb == "compile" else ():
+        if word.endswith((".c", ".S", ".s")) and os.path.isfile(word):
+            for name in find_assembler_inputs(read_whole(Path(word))):
+                paths = (os.path.join(place, name) for place in places)
+                if (path := next(filter(os.path.exists, paths), None)) is not None:
+                    found[path] = None
+    return tuple(found)
 
 
 def _text(result: CommandResult) -> str:

@@ -13,6 +13,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import remove_file
 
 _FORMAT = 3
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -131,10 +132,13 @@ class StoreFile:
                 raise
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
             pass  # torn, or of another program
-        for suffix in ("", "-wal", "-shm"):
-            remove_file(self.path.with_name(self.path.name + suffix))
+        self._remove()
         self.files, self.nodes = (), {}
         return self._connect()
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            remove_file(self.path.with_name(self.path.name + suffix))
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=10)
@@ -167,9 +171,11 @@ class StoreFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise BuildsysError(f"cannot {verb} the record of the build: {error}", self.path) from (
-                error
-            )
+            message = f"cannot {verb} the record of the build: {error}"
+            if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+                self._remove()
+                message += "; it is removed, run again (everything will be built anew)"
+            raise BuildsysError(message, self.path) from error
 
 
 def _file_row(file: KnownFile) -> tuple[object, ...]:

@@ -60,8 +60,14 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         further, _ = _run_once(
             arguments, context, variant.config, variant.environment, options, is_last=False
         )
-        status = status or further
+        status = _worse(status, further)
     return status
+
+
+def _worse(one: ExitStatus, other: ExitStatus) -> ExitStatus:
+    """Choose of two: a failure of the tool weighs more than a finding, a finding more than none."""
+    order = (ExitStatus.DONE, ExitStatus.FINDINGS, ExitStatus.FAILED)
+    return max(one, other, key=order.index)
 
 
 def _run_once(

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from buildsys.base.errors import ExitStatus
+from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import write_whole
 from buildsys.cli import Context
 from buildsys.elf.describe import describe_document, describe_kmod, render_facts
@@ -57,13 +58,23 @@ def list_modules(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 
 def info(arguments: argparse.Namespace, _context: Context) -> ExitStatus:
     """Show what each kmod says of itself."""
-    facts = [describe_kmod(path) for path in arguments.files]
+    facts = []
+    troubles = []
+    for path in arguments.files:
+        try:
+            facts.append(describe_kmod(path))
+        except BuildsysError as error:
+            troubles.append(f"modbuild: {error}")
     if arguments.json:
         documents = [describe_document(fact) for fact in facts]
-        print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+        is_one = len(arguments.files) == 1 and not troubles
+        print(json.dumps(documents[0] if is_one else documents, indent=2))
     else:
         print("\n".join(render_facts(fact) for fact in facts), end="")
-    return ExitStatus.DONE
+    sys.stdout.flush()
+    for trouble in troubles:
+        print(trouble, file=sys.stderr)
+    return ExitStatus.FAILED if troubles else ExitStatus.DONE
 
 
 def deps(arguments: argparse.Namespace, context: Context) -> ExitStatus:
