@@ -1,10 +1,13 @@
 """A small tree of modules in a directory of its own, and modbuild run there as a person would."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,9 +106,10 @@ class Workspace:
     def command(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-m", "buildsys", *words)
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Start modbuild in a process group of its own, with its output in one pipe."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def running(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
+        """Start modbuild in a process group of its own, output in one pipe; end it at the end."""
+        child = subprocess.Popen(
             self.command(*words),
             cwd=self.directory,
             env=self.full_environment(),
@@ -115,6 +119,12 @@ class Workspace:
             text=True,
             process_group=0,
         )
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
 
     def run(self, *words: str) -> Ran:
         ran = subprocess.run(

@@ -1,5 +1,7 @@
 """The one door to doit: steps as doit tasks, the Store as doit's dependency manager."""
 
+import contextlib
+import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +22,7 @@ from buildsys.pipeline.step import Step
 from buildsys.pipeline.store import Store, Ticket
 
 _IDLE_SECONDS = 10.0
+_WAKE_SECONDS = 0.2
 
 
 class Progress(Protocol):
@@ -103,6 +106,25 @@ def run_plan(
     )
 
 
+class _WakingQueue(queue.Queue[Any]):
+    """A queue on which the main thread never waits for long.
+
+    A signal that comes just before the wait is not seen until the wait ends.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Give the next item, as queue.Queue does."""
+        if not block or timeout is not None or threading.current_thread() is not threading.main_thread():
+            return super().get(block, timeout)
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return super().get(timeout=_WAKE_SECONDS)
+
+
+class _Runner(MThreadRunner):  # type: ignore[misc]  # doit has no types
+    Queue = staticmethod(_WakingQueue)
+
+
 @dataclass(frozen=True, slots=True)
 class _Status:
     """What doit's runner wants to know of a task."""
@@ -146,7 +168,7 @@ class _Run:
         self.steps = {step.name: step for step in steps}
         control = TaskControl([self._make_task(step, needs[step.name]) for step in steps])
         control.process(None)
-        runner = MThreadRunner(
+        runner = _Runner(
             _DependencyManager(self),
             _Reporter(self),
             continue_=keep_going,

@@ -296,18 +296,18 @@ def test_a_setting_written_later_is_seen(fresh: Workspace) -> None:
 
 def test_a_file_that_changes_while_the_run_ends_is_not_taken_for_built(built: Workspace) -> None:
     built.edit("modules/gamma/tables.c", "i << SHIFT", "i >> SHIFT")
-    child = built.start("install")
-    assert child.stdout is not None
-    for line in child.stdout:
-        if "metalog" in line or "modules:" in line:
-            break
-    deadline = time.monotonic() + 0.3
-    number = 0
-    while time.monotonic() < deadline:  # many edits over the end of the run
-        number += 1
-        built.write("modules/gamma/tables.c", tables(number))
-        time.sleep(0.001)
-    child.communicate()
+    with built.running("install") as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "metalog" in line or "modules:" in line:
+                break
+        deadline = time.monotonic() + 0.3
+        number = 0
+        while time.monotonic() < deadline:  # many edits over the end of the run
+            number += 1
+            built.write("modules/gamma/tables.c", tables(number))
+            time.sleep(0.001)
+        child.communicate()
     final = tables(number)
     assert built.path("modules/gamma/tables.c").read_text() == final
     built.install()

@@ -107,33 +107,33 @@ def wait_for_calls(tree: Workspace) -> None:
     deadline = time.monotonic() + 30
     while not tree.path("calls").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.0005)  # short: signals that come at once were lost
 
 
 def test_a_second_run_meanwhile_says_who_holds_the_directory(tooled: Workspace) -> None:
     tooled.write("hang", "")
-    first = tooled.start("install")
-    wait_for_calls(tooled)
-    for words in (("install",), ("clean",), ("uninstall",), ("why",)):
-        ran = tooled.run(*words)
-        assert ran.status == 1
-        assert f"in use by process {first.pid} (building amd64-x86_64)" in ran.err
-    # Another object directory is free, and reading needs no lock.
-    assert tooled.run("list").status == 0
-    other = Workspace(tooled.directory)
-    assert other.run("install", "-m", "i386").status == 0
-    os.killpg(first.pid, signal.SIGTERM)
-    first.communicate()
+    with tooled.running("install") as first:
+        wait_for_calls(tooled)
+        for words in (("install",), ("clean",), ("uninstall",), ("why",)):
+            ran = tooled.run(*words)
+            assert ran.status == 1
+            assert f"in use by process {first.pid} (building amd64-x86_64)" in ran.err
+        # Another object directory is free, and reading needs no lock.
+        assert tooled.run("list").status == 0
+        other = Workspace(tooled.directory)
+        assert other.run("install", "-m", "i386").status == 0
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_and_its_programs(tooled: Workspace, number: int) -> None:
     tooled.write("hang", "")
-    child = tooled.start("install", "-k")
-    wait_for_calls(tooled)
-    begin = time.monotonic()
-    child.send_signal(number)
-    output, _ = child.communicate(timeout=30)
+    with tooled.running("install", "-k") as child:
+        wait_for_calls(tooled)
+        begin = time.monotonic()
+        child.send_signal(number)
+        output, _ = child.communicate(timeout=30)
     assert time.monotonic() - begin < 12
     assert child.returncode == 1
     assert "Interrupted; the next run goes on from here." in output
@@ -159,10 +159,8 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next(workspace: Workspac
             for name in ("obj", "destdir"):
                 shutil.rmtree(workspace.path(name), ignore_errors=True)
         workspace.edit("modules/alpha/alpha.h", f"STEP {number + 1}", f"STEP {number + 2}")
-        child = workspace.start("install")
-        time.sleep(full_seconds * (0.3 + 0.09 * number))
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+        with workspace.running("install"):  # killed at the end of the block
+            time.sleep(full_seconds * (0.3 + 0.09 * number))
         for path in workspace.path("destdir").rglob("*.kmod"):
             assert path.read_bytes()[:4] == b"\x7fELF"
     workspace.restore()
