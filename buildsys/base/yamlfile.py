@@ -31,7 +31,9 @@ class YamlValue:
 
     def fail(self, message: str) -> BuildsysError:
         """Give the error that says this value is wrong; the caller raises it."""
-        return BuildsysError(f"{self.keys}: {message}" if self.keys else message, self.place)
+        return BuildsysError(
+            _on_one_line(f"{self.keys}: {message}" if self.keys else message), self.place
+        )
 
     def expect(self, what: str) -> BuildsysError:
         """Give the error that this value should have been something else."""
@@ -196,6 +198,11 @@ def _read_entries(value: YamlValue, node: MappingNode) -> dict[str, YamlValue]:
             raise entry.fail(f"this key stands twice, first in line {entries[name].place.line}")
         entries[name] = entry
     return entries
+
+
+def _on_one_line(text: str) -> str:
+    """Spell what would break a message's line, or a terminal, as Python would."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def _describe(node: Node) -> str:
