@@ -255,10 +255,15 @@ _BEYOND = re.compile(
 )
 
 
-@pytest.mark.parametrize(("text", "message"), [(text, message) for text, _, message in WRONG])
-def test_the_schema_refuses_what_the_reader_refuses(text: str, message: str) -> None:
-    if "\\0" in text or _BEYOND.search(message.replace("\\", "")):
-        pytest.skip("no schema can say this")
+_SCHEMA_KNOWS = [
+    text
+    for text, _, message in WRONG
+    if "\\0" not in text and not _BEYOND.search(message.replace("\\", ""))
+]
+
+
+@pytest.mark.parametrize("text", _SCHEMA_KNOWS)
+def test_the_schema_refuses_what_the_reader_refuses(text: str) -> None:
     missing = [short for short in SHORT.splitlines() if short.partition(":")[0] + ":" not in text]
     document = yaml.safe_load("\n".join((text, *missing)))
     with pytest.raises(jsonschema.ValidationError):
