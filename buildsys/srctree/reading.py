@@ -85,7 +85,8 @@ class _Reading:
 
     def recipe(self, entries: tuple[_SourceEntry, ...]) -> Recipe:
         values = self.said.values
-        has_sets = values["MKLDSCRIPT"] == "yes"
+        # Before 7.99 a Makefile could ask for it and bsd.kmodule.mk knew nothing of it.
+        has_sets = values["MKLDSCRIPT"] == "yes" and "/" not in values["KMODSCRIPT"]
         system = Path(values["S"])
         has_assym = _ASSYM in self.said.words("DPSRCS")
         script = values["KMODSCRIPTSRC" if has_sets else "KMODSCRIPT"]

@@ -189,3 +189,10 @@ def test_a_make_for_another_machine_or_tree_is_refused(
     ran = tree.run("build")
     assert ran.status == 1
     assert message in ran.text
+
+
+def test_link_sets_that_the_rules_know_nothing_of_are_left_alone(tree: TreeWorkspace) -> None:
+    path = "share/mk/bsd.kmodule.mk"
+    tree.edit(path, "KMODSCRIPT= kldscript\n", "KMODSCRIPT= ${KMODSCRIPTSRC}\n")
+    tree.build("sets")
+    assert not (tree.objects("sets") / "kldscript").exists()
