@@ -194,5 +194,6 @@ def test_a_make_for_another_machine_or_tree_is_refused(
 def test_link_sets_that_the_rules_know_nothing_of_are_left_alone(tree: TreeWorkspace) -> None:
     path = "share/mk/bsd.kmodule.mk"
     tree.edit(path, "KMODSCRIPT= kldscript\n", "KMODSCRIPT= ${KMODSCRIPTSRC}\n")
-    tree.build("sets")
+    tree.run("build", "sets")  # whose symbols nothing offers then
+    assert (tree.objects("sets") / "sets.kmod").exists()
     assert not (tree.objects("sets") / "kldscript").exists()
