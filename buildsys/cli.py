@@ -145,9 +145,10 @@ def run(words: Sequence[str]) -> ExitStatus:
     except BrokenPipeError:
         pass  # who reads our output has gone (| head): nothing to tell it any more
     except OSError as error:
-        if error.filename is not None or error.errno not in _FULL:
+        if error.filename is None and error.errno not in _FULL:
             raise
-        print(f"modbuild: standard output: {error.strerror}", file=sys.stderr)
+        where = "standard output" if error.filename is None else os.fsdecode(error.filename)
+        print(f"modbuild: {where}: {error.strerror}", file=sys.stderr)
     finally:
         _end_output()
     return ExitStatus.FAILED

@@ -124,7 +124,9 @@ class Workspace:
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
+                child.wait()
+            if child.stdout is not None:
+                child.stdout.close()
 
     def run(self, *words: str) -> Ran:
         ran = subprocess.run(

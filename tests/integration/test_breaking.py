@@ -6,6 +6,8 @@ import re
 import resource
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -285,30 +287,45 @@ def test_a_full_disk_is_one_error_and_the_next_run_completes(
     assert tree.temporaries() == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
-@pytest.mark.parametrize("name", ["obj", "destdir"])
-def test_a_directory_that_may_not_be_written_is_one_error(tree: Workspace, name: str) -> None:
-    shutil.rmtree(tree.path("obj"), ignore_errors=True)
-    for path in (tree.directory, *tree.directory.parents):
-        if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o5 != 0o5:
-            path.chmod(0o755)
-    for other in ("obj", "destdir"):
-        tree.path(other).mkdir(exist_ok=True)
-        os.chown(tree.path(other), 65534 if other != name else 0, 65534 if other != name else 0)
-        tree.path(other).chmod(0o755)
-    shutil.rmtree(tree.path("destdir/stand"), ignore_errors=True)
-    tree.path("destdir/METALOG").unlink(missing_ok=True)
+@pytest.fixture
+def open_tree() -> Iterator[Workspace]:
+    """Give a tree in a place where others than root may go."""
+    with tempfile.TemporaryDirectory(prefix="modbuild-test-") as name:
+        Path(name).chmod(0o755)
+        yield make_workspace(Path(name))
+
+
+def run_as_nobody(tree: Workspace, *words: str) -> Ran:
+    drop = ("setpriv", "--reuid=65534", "--clear-groups")
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can become someone else")
+    if subprocess.run((*drop, *tree.command("--version")), env=tree.full_environment()).returncode:
+        pytest.skip("Python itself is not readable for others")
     ran = subprocess.run(
-        (shutil.which("setpriv") or "setpriv", "--reuid=65534", "--clear-groups",
-         *tree.command("install")),
+        (*drop, *tree.command(*words)),
         cwd=tree.directory, env=tree.full_environment(), capture_output=True, text=True,
     )  # fmt: skip
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("name", ["obj", "destdir"])
+def test_a_directory_that_may_not_be_written_is_one_error(open_tree: Workspace, name: str) -> None:
     for other in ("obj", "destdir"):
-        shutil.rmtree(tree.path(other))
-    if "can't open file" in ran.stderr or "No module named" in ran.stderr:
-        pytest.skip("the interpreter itself is not readable for others")
-    assert_refused(Ran(ran.returncode, ran.stdout, ran.stderr), 1, rf"{name}.*: .*denied")
-    assert "Traceback" not in ran.stderr
+        open_tree.path(other).mkdir()
+        if other != name:
+            os.chown(open_tree.path(other), 65534, 65534)
+    assert_refused(run_as_nobody(open_tree, "install"), 1, rf"{name}.*: .*denied")
+
+
+@pytest.mark.parametrize("name", ["modules", "modules/beta", "modules/beta/beta.yaml"])
+def test_what_may_not_be_read_is_one_error(open_tree: Workspace, name: str) -> None:
+    open_tree.path("obj").mkdir()
+    os.chown(open_tree.path("obj"), 65534, 65534)
+    open_tree.path(name).chmod(0)
+    ran = run_as_nobody(open_tree, "build")
+    open_tree.path(name).chmod(0o755)
+    assert_refused(ran, 1, rf"{name}.*: .*denied")
 
 
 def test_a_reader_that_goes_away_is_no_trouble(tree: Workspace) -> None:
