@@ -114,7 +114,11 @@ class _WakingQueue(queue.Queue[Any]):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Give the next item, as queue.Queue does."""
-        if not block or timeout is not None or threading.current_thread() is not threading.main_thread():
+        if (
+            not block
+            or timeout is not None
+            or threading.current_thread() is not threading.main_thread()
+        ):
             return super().get(block, timeout)
         while True:
             with contextlib.suppress(queue.Empty):
