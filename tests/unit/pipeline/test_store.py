@@ -1,59 +1,16 @@
 """What the store takes for stale and why, whatever happens to files and to its own database."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from storing import make_step, open_store, prepare, run_step
 
-from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.step import Command, Generate, Step
-from buildsys.pipeline.store import RACY_NANOSECONDS, Store
-
-
-@contextmanager
-def open_store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "record" / "store.sqlite3")
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def make_step(tmp_path: Path, name: str = "compile:m/x.o", *more: Path) -> Step:
-    """Make a step that reads x.c and makes x.o, with 'first' before 'second' on its path."""
-    source, output = tmp_path / "x.c", tmp_path / "x.o"
-    search = (tmp_path, tmp_path / "first", tmp_path / "second")
-    command = Command("compile", ("cc", str(source)), tmp_path, (output,), None, search)
-    return Step(name, "m", command, (source, *more), (output,))
-
-
-def settle_times() -> None:
-    """Wait until an edit made before must show in stamps."""
-    time.sleep(RACY_NANOSECONDS * 1.5e-9)
-
-
-def prepare(tmp_path: Path) -> Step:
-    for name, text in {"x.c": "source", "second/h.h": "header", "first/other.h": ""}.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    settle_times()
-    return make_step(tmp_path)
-
-
-def run_step(store: Store, step: Step, *discovered: Path) -> bool:
-    """Do what a run does with a stale step: look, work, record."""
-    ticket = store.begin(step, store.stale_reason(step) or "asked")
-    for path in step.outputs:
-        path.write_bytes(b"made of " + b"+".join(known.read_bytes() for known in step.inputs))
-    return store.record(step, ticket, [str(path) for path in discovered])
 
 
 def test_a_finished_step_is_up_to_date_in_the_next_run(tmp_path: Path) -> None:
@@ -311,7 +268,7 @@ def test_a_killed_run_keeps_what_was_recorded_and_mixes_nothing_up(tmp_path: Pat
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [{str(Path(__file__).parent)!r}]
-from test_store import Store, make_step, run_step
+from storing import Store, make_step, run_step
 tmp_path = Path({str(tmp_path)!r})
 store = Store(tmp_path / "record" / "store.sqlite3")
 for number in range(5):
@@ -331,92 +288,6 @@ os.kill(os.getpid(), signal.SIGKILL)
     (tmp_path / "x.c").write_text("edited")
     with open_store(tmp_path) as store:
         assert store.stale_reason(step) == f"{tmp_path}/x.c changed"
-
-
-def foreign_database(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE file (something TEXT)")
-        database.commit()
-
-
-def another_version(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 77")
-        database.commit()
-
-
-def torn_in_the_middle(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    for start in range(4096, len(content), 4096):
-        content[start : start + 64] = b"\xff" * 64
-    path.write_bytes(content)
-
-
-def rows_of_other_types(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE node SET inputs = 'abc'")
-        database.execute("UPDATE file SET digest = 'abc'")
-        database.commit()
-
-
-def rows_lost(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("DELETE FROM file WHERE id = 1")
-        database.commit()
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(b"no database at all " * 500),
-        lambda path: path.write_bytes(path.read_bytes()[:5000]),
-        lambda path: path.write_bytes(path.read_bytes()[:50]),
-        torn_in_the_middle,
-        another_version,
-        rows_of_other_types,
-        rows_lost,
-    ],
-)
-def test_a_database_that_cannot_be_read_is_made_anew(tmp_path: Path, spoil: "type[None]") -> None:
-    step = prepare(tmp_path)
-    with open_store(tmp_path) as store:
-        run_step(store, step)
-        path = store.path
-    spoil(path)
-    with open_store(tmp_path) as store:
-        assert store.stale_reason(step) == "it had not been made"
-        run_step(store, step)
-    with open_store(tmp_path) as store:
-        assert store.stale_reason(step) == ""
-
-
-def test_a_database_of_another_program_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "record").mkdir()
-    foreign_database(tmp_path / "record/store.sqlite3")
-    with open_store(tmp_path) as store:
-        assert run_step(store, prepare(tmp_path))
-
-
-def test_what_keeps_the_database_from_being_opened_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "record/store.sqlite3"
-    path.mkdir(parents=True)
-    with pytest.raises(BuildsysError, match=rf"{path}: cannot open the record of the build"):
-        Store(path)
-
-
-def test_a_database_that_another_program_locks_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with open_store(tmp_path) as store:
-        path = store.path
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda path, **_options: connect(path, timeout=0.05))
-    with closing(connect(path)) as other:
-        other.execute("PRAGMA locking_mode = EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(BuildsysError, match="database is locked"):
-            Store(path)
 
 
 def test_a_step_without_a_search_path_watches_no_shadows(tmp_path: Path) -> None:
