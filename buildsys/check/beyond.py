@@ -189,6 +189,7 @@ def _check_requirements(
                 "requirement-unused",
                 kobj.path,
                 f"requires {show_name(required.name)} and uses none of its symbols",
+                subject=required.name,
             )
 
 

@@ -10,7 +10,7 @@ from buildsys.check.kobj import Halt
 from buildsys.check.loader import FindFile, LoaderState, LoadResult
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
-from buildsys.kernel.model import Kernel
+from buildsys.kernel.model import Kernel, split_required
 
 _KMOD = ".kmod"
 _SYMBOLS_UNKNOWN = "symbols-unknown"
@@ -50,8 +50,17 @@ def check_kmod(
         outcome = Outcome.UNKNOWN
     if is_builtin and outcome in (Outcome.LOADS, Outcome.UNKNOWN):
         outcome = Outcome.REFUSED
-    inputs = result.inputs or (path,)
-    return Verdict(name, path, file.digest, kernel.label, outcome, tuple(findings), inputs)
+    return Verdict(
+        name,
+        path,
+        file.digest,
+        kernel.label,
+        outcome,
+        tuple(findings),
+        result.inputs or (path,),
+        _requires(file.result, cache),
+        () if result.module is None else state.loaded_names(),
+    )
 
 
 def check_set(paths: Sequence[Path], kernel: Kernel) -> tuple[Verdict, ...]:
@@ -68,6 +77,11 @@ def check_set(paths: Sequence[Path], kernel: Kernel) -> tuple[Verdict, ...]:
             for symbol in result.kobj.defined:
                 cache.providers.setdefault(symbol, name)
     return tuple(check_kmod(path, kernel, required, None, cache) for path in paths)
+
+
+def _requires(file: Linkable | Halt, cache: KmodCache) -> tuple[str, ...]:
+    described = file if isinstance(file, Halt) else cache.ask(read_description, file)
+    return () if isinstance(described, Halt) else split_required(described.required or "")
 
 
 def _directory(kernel: Kernel, kmods: Mapping[str, Path]) -> FindFile:

@@ -97,6 +97,7 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
                 kobj.path,
                 f"{show_name(name)} is defined here and in {who}",
                 f"global symbol `{show_name(name)}' redefined",
+                subject=name,
             )
         )
     findings += _rest("redefined-symbol", kobj.path, count)
@@ -123,6 +124,7 @@ def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tupl
             kobj.path,
             f"nothing offers {show_name(name)}{scope.explain(name)}",
             f"symbol `{show_name(name)}' not found",
+            subject=name,
         )
         for name in missing[:_MAXIMUM_FINDINGS]
     )

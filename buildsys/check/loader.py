@@ -380,5 +380,6 @@ def _pass_on(stop: Halt, path: Path, name: str, required: str) -> Halt:
         f"{shown} requires {wanted}, which does not load",
         f"recursive load failed for `{shown}' (`{wanted}' required), error {stop.errno}",
         errno=stop.errno,
+        subject=required,
     )
     return Halt(stop.outcome, stop.errno, (*stop.findings, outer))

@@ -190,6 +190,7 @@ def finding(
     kernel_message: str = "",
     errno: int | None = None,
     source: str | None = None,
+    subject: str = "",
 ) -> Finding:
     """Make the finding that a rule is broken."""
     rule = _RULE_OF_ID[rule_id]
@@ -201,4 +202,5 @@ def finding(
         rule.errno if errno is None else errno,
         rule.source if source is None else source,
         kernel_message,
+        subject,
     )

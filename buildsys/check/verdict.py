@@ -31,7 +31,8 @@ class Finding:
 
     rule is a stable identifier (undefined-symbol); errno is the kernel's number or 0; source is
     the kernel file and function that decides (sys/kern/subr_kobj.c, kobj_checksyms), '' if none;
-    kernel_message is what the kernel would print, '' if nothing.
+    kernel_message is what the kernel would print, '' if nothing; subject is the symbol or module
+    that the finding is about, '' where it is the file as a whole.
     """
 
     rule: str
@@ -41,6 +42,38 @@ class Finding:
     errno: int = 0
     source: str = ""
     kernel_message: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A source file that defines a name, found by reading text, so it is probable, not certain.
+
+    path is relative to the tree's sys/ (dev/usb/usbdi.c), line counts from 1; condition is what a
+    kernel configuration must name to bring the file in ('usb', 'ffs & !wapbl', '' for always).
+    """
+
+    path: str
+    line: int
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a finding arose and how to mend it, for 'check --explain'; subject is its symbol.
+
+    nearest are names that exist and look alike, the closest first; offered_by are modules at hand
+    that define the name and are not required; gone_from names the older kernel that still has it,
+    '' when none does or none was given; advice are whole sentences.
+    """
+
+    rule: str
+    subject: str
+    nearest: tuple[str, ...] = ()
+    offered_by: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    gone_from: str = ""
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +90,9 @@ class Verdict:
     """The judgement over the bytes of one kmod; digest is their SHA-256 (32 bytes).
 
     inputs are the files that it rests on besides the kernel: the kmod itself, those of the modules
-    it pulls in, and their plists, in the order of their use.
+    it pulls in, and their plists, in the order of their use. requires are the names in MODULE();
+    closure names the modules that are loaded from files with it, in the order in which they come
+    into the kernel (it stands last itself), and is empty when it does not load.
     """
 
     name: str
@@ -67,6 +102,9 @@ class Verdict:
     outcome: Outcome
     findings: tuple[Finding, ...]
     inputs: tuple[Path, ...] = ()
+    requires: tuple[str, ...] = ()
+    closure: tuple[str, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def errno(self) -> int:
@@ -89,3 +127,23 @@ class Verdict:
         if digest_file(self.path) != self.digest:
             raise BuildsysError("the file changed after its check; build again", self.path)
         return ApprovedKmod(self.name, self.path, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class SetVerdict:
+    """What a run found of all kmods against one kernel; findings are about the set as a whole.
+
+    place is the directory of the modules that this kernel would load from (stand/amd64/10.99.12),
+    '' when the kmods were not sorted by such directories.
+    """
+
+    kernel: str
+    verdicts: tuple[Verdict, ...]
+    findings: tuple[Finding, ...] = ()
+    place: str = ""
+
+    @property
+    def is_fit(self) -> bool:
+        """Tell whether every kmod is fit, and nothing stands against the set."""
+        is_whole = not any(finding.severity is Severity.ERROR for finding in self.findings)
+        return is_whole and all(verdict.is_fit for verdict in self.verdicts)

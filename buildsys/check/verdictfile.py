@@ -1,13 +1,13 @@
-"""NAME.verdict.json: a verdict as a file, "format": 1; equal verdicts give equal bytes."""
+"""NAME.verdict.json: a verdict as a file, "format": 2; equal verdicts give equal bytes."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from buildsys.base.errors import BuildsysError, os_error_text
-from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
+from buildsys.check.verdict import Explanation, Finding, Origin, Outcome, Severity, Verdict
 
-VERDICT_FORMAT = 1
+VERDICT_FORMAT = 2
 
 
 def render_verdict(verdict: Verdict) -> bytes:
@@ -23,6 +23,9 @@ def render_verdict(verdict: Verdict) -> bytes:
         "is_fit": verdict.is_fit,
         "findings": [_finding_document(finding) for finding in verdict.findings],
         "inputs": [str(path) for path in verdict.inputs],
+        "requires": list(verdict.requires),
+        "closure": list(verdict.closure),
+        "explanations": [_explanation_document(entry) for entry in verdict.explanations],
     }
     return json.dumps(document, indent=1, ensure_ascii=True).encode() + b"\n"
 
@@ -54,6 +57,9 @@ def parse_verdict(content: bytes, path: Path) -> Verdict:
             outcome=Outcome(document["outcome"]),
             findings=tuple(_finding_from(entry) for entry in document["findings"]),
             inputs=tuple(Path(name) for name in document["inputs"]),
+            requires=tuple(map(str, document["requires"])),
+            closure=tuple(map(str, document["closure"])),
+            explanations=tuple(_explanation_from(entry) for entry in document["explanations"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildsysError("not a verdict, or a damaged one: check again", path) from error
@@ -68,6 +74,7 @@ def _finding_document(finding: Finding) -> dict[str, object]:
         "errno": finding.errno,
         "source": finding.source,
         "kernel_message": finding.kernel_message,
+        "subject": finding.subject,
     }
 
 
@@ -80,4 +87,29 @@ def _finding_from(entry: Any) -> Finding:
         errno=int(entry["errno"]),
         source=str(entry["source"]),
         kernel_message=str(entry["kernel_message"]),
+        subject=str(entry["subject"]),
+    )
+
+
+def _explanation_document(explanation: Explanation) -> dict[str, object]:
+    return {
+        "rule": explanation.rule,
+        "subject": explanation.subject,
+        "nearest": list(explanation.nearest),
+        "offered_by": list(explanation.offered_by),
+        "origins": [[o.path, o.line, o.condition] for o in explanation.origins],
+        "gone_from": explanation.gone_from,
+        "advice": list(explanation.advice),
+    }
+
+
+def _explanation_from(entry: Any) -> Explanation:
+    return Explanation(
+        rule=str(entry["rule"]),
+        subject=str(entry["subject"]),
+        nearest=tuple(map(str, entry["nearest"])),
+        offered_by=tuple(map(str, entry["offered_by"])),
+        origins=tuple(Origin(str(p), int(n), str(c)) for p, n, c in entry["origins"]),
+        gone_from=str(entry["gone_from"]),
+        advice=tuple(map(str, entry["advice"])),
     )

@@ -26,7 +26,7 @@ def test_a_verdict_comes_back_from_its_file(factory: Any, kernel: Kernel, tmp_pa
 
 def test_the_file_says_what_a_reader_needs(factory: Any, kernel: Kernel) -> None:
     document = json.loads(render_verdict(check_kmod(factory.module(name="ffs"), kernel, {})))
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert (document["outcome"], document["errno"], document["is_fit"]) == ("refused", 17, True)
     assert [entry["rule"] for entry in document["findings"]] == ["built-in"]
     assert document["findings"][0]["source"] == "sys/kern/kern_module.c, module_load"
@@ -35,7 +35,7 @@ def test_the_file_says_what_a_reader_needs(factory: Any, kernel: Kernel) -> None
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        (b'"format": 1', b'"format": 9', "of format 9"),
+        (b'"format": 2', b'"format": 9', "of format 9"),
         (b'"outcome": "loads"', b'"outcome": "maybe"', "not a verdict"),
         (b'"sha256": "', b'"sha256": "zz', "not a verdict"),
         (b'"findings": []', b'"findings": [7]', "not a verdict"),
