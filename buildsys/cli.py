@@ -50,7 +50,8 @@ VERBS = (
     Verb("install", "build:install", "build, check and install modules",
          ("settings", "run", "install", "names")),
     Verb("build", "build:build", "build and check modules", ("settings", "run", "names")),
-    Verb("check", "check:check", "say whether kmods would load", ("settings", "check", "json")),
+    Verb("check", "check:check", "say whether kmods would load",
+         ("settings", "check", "explain", "report", "json")),
     Verb("uninstall", "remove:uninstall", "remove what install put there",
          ("settings", "uninstall", "names")),
     Verb("rollback", "rollback:rollback", "put a former generation of the modules in place",
@@ -84,7 +85,8 @@ VERBS = (
          ("settings", "output")),
     Verb("doctor", "setup:doctor", "show the toolchains that are found", ("settings", "json")),
     Verb("config", "setup:config", "show every setting and where it comes from", ("settings",)),
-    Verb("schema", "setup:schema", "print the JSON Schema of module descriptors", ()),
+    Verb("schema", "setup:schema", "print the JSON Schema of module descriptors, or of reports",
+         ("schema",)),
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors

@@ -70,6 +70,31 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Add what every verb takes that can report."""
+    parser.add_argument(
+        "--report", action="append", default=[], metavar="FORM=FILE",
+        help="write a report: text, json, junit, sarif or html, '-' for standard output; several"
+        " with commas between (junit=a.xml,html=a.html); may be repeated",
+    )  # fmt: skip
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Add what verbs take that show findings."""
+    parser.add_argument(
+        "--explain", action="store_true",
+        help="add to each rule the kernel function that decides and how to mend it",
+    )  # fmt: skip
+
+
+def add_schema(parser: argparse.ArgumentParser) -> None:
+    """Add what 'schema' takes."""
+    parser.add_argument(
+        "which", nargs="?", choices=("descriptor", "report"), default="descriptor",
+        help="of which document; default: descriptor",
+    )  # fmt: skip
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
@@ -82,5 +107,8 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "verify": add_verify,
     "pack": add_pack,
     "sets": add_sets,
+    "report": add_report,
+    "explain": add_explain,
+    "schema": add_schema,
     "provenance": add_provenance,
 }

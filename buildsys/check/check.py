@@ -63,12 +63,14 @@ def check_kmod(
     )
 
 
-def check_set(paths: Sequence[Path], kernel: Kernel) -> tuple[Verdict, ...]:
+def check_set(
+    paths: Sequence[Path], kernel: Kernel, cache: KmodCache | None = None
+) -> tuple[Verdict, ...]:
     """Judge kmods that will be installed together, each with the others as its requirements.
 
     A module of the set is known by its file's name; of two files with one name the first counts.
     """
-    cache = KmodCache(kernel)
+    cache = KmodCache(kernel) if cache is None else cache
     required: dict[str, Path] = {}
     for path in paths:
         name = path.name.removesuffix(_KMOD)

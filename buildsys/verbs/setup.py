@@ -11,6 +11,7 @@ from buildsys.config import describe_config
 from buildsys.module.descriptor import describe_schema
 from buildsys.module.model import MAXIMUM_NAME_BYTES, ModuleClass
 from buildsys.pipeline.report import show_path
+from buildsys.report.document import describe_report_schema
 from buildsys.template import render_new_directory
 from buildsys.toolchain.doctor import examine_toolchains, render_doctor, render_doctor_json
 from buildsys.toolchain.kind import choose_kind
@@ -45,9 +46,10 @@ def init(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def schema(_arguments: argparse.Namespace, _context: Context) -> ExitStatus:
-    """Print the JSON Schema of module descriptors."""
-    print(json.dumps(describe_schema(), indent=2))
+def schema(arguments: argparse.Namespace, _context: Context) -> ExitStatus:
+    """Print the JSON Schema of module descriptors, or of reports."""
+    describe = {"descriptor": describe_schema, "report": describe_report_schema}[arguments.which]
+    print(json.dumps(describe(), indent=2))
     return ExitStatus.DONE
 
 
