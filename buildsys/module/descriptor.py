@@ -19,16 +19,18 @@ from buildsys.module.model import (
     PropertyValue,
 )
 from buildsys.module.recipefile import RECIPE_FIELDS, read_recipe
-from buildsys.plist import render_plist
+from buildsys.plist import MAXIMUM_KEY_BYTES, render_plist
 
 T = TypeVar("T")
 
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
 _STOCK_LANGUAGES = {**_LANGUAGES, ".s": Language.ASSEMBLY}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_DEFINE = re.compile(r"[A-Za-z_]\w*(\([\s\S]*\))?(=[\s\S]*)?")
+_DEFINE = re.compile(r"[A-Za-z_]\w*(\([\s\S]*\))?(=[\s\S]*)?", re.ASCII)
+_DEFINE_OR_VARIABLE = r"^[A-Za-z_$][\w${}]*(\([\s\S]*\))?(=[\s\S]*)?$"  # before ${X} is replaced
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _STRINGS = {"type": "array", "items": {"type": "string"}}
+_FLAGS = {"type": "array", "items": {"type": "string", "pattern": "^(?!@)"}}
 _NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAXIMUM_NAME_BYTES}
 _NAMES = {"type": "array", "items": _NAME_SCHEMA}
 _PATHS = {"type": "array", "items": {"type": "string", "minLength": 1}}
@@ -58,18 +60,18 @@ FIELDS: dict[str, dict[str, object]] = {
     "include": {**_PATHS, "description": "Directories for -I, relative to the descriptor."},
     "defines": {
         "type": "array",
-        "items": {"type": "string", "pattern": f"^{_DEFINE.pattern}$"},
+        "items": {"type": "string", "pattern": _DEFINE_OR_VARIABLE},
         "description": "NAME or NAME=VALUE for -D, in this order.",
     },
     "warnings": {
-        **_STRINGS,
+        **_FLAGS,
         "default": list(_WARNINGS),
         "description": "Warning flags of the C compiler; [] for none.",
     },
-    "cflags": {**_STRINGS, "description": "Further flags of the C compiler."},
+    "cflags": {**_FLAGS, "description": "Further flags of the C compiler."},
     "source_flags": {
         "type": "object",
-        "additionalProperties": _STRINGS,
+        "additionalProperties": _FLAGS,
         "description": "Further flags of single files: {file.c: [-fwrapv]}.",
     },
     "ioconf": {
@@ -79,7 +81,12 @@ FIELDS: dict[str, dict[str, object]] = {
     },
     "properties": {
         "type": "object",
-        "additionalProperties": {"type": ["string", "boolean", "integer"]},
+        "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_KEY_BYTES},
+        "additionalProperties": {
+            "type": ["string", "boolean", "integer"],
+            "minimum": -(1 << 63),
+            "maximum": (1 << 64) - 1,
+        },
         "description": "The dictionary that MODULE_CMD_INIT gets, installed as NAME.plist.",
     },
     "machines": {**_NAMES, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},

@@ -270,6 +270,39 @@ def test_the_schema_refuses_what_the_reader_refuses(text: str) -> None:
         VALIDATOR.validate(document)
 
 
+WORDS = st.sampled_from(
+    ["A", "_b", "x.c", "y.S", "-O1", "@f", "${MACHINE}", "=1", "(x)", " ", "$$"]
+)
+TEXTS = st.one_of(st.lists(WORDS, max_size=3).map("".join), st.text(max_size=3))
+LIKELY = st.fixed_dictionaries(
+    {"class": st.just("misc"), "sources": st.just(["x.c"])},
+    optional={
+        "kmod": TEXTS,
+        "requires": st.lists(TEXTS, max_size=2),
+        "include": st.lists(TEXTS, max_size=2),
+        "defines": st.lists(TEXTS, max_size=2),
+        "warnings": st.lists(TEXTS, max_size=2),
+        "cflags": st.lists(TEXTS, max_size=2),
+        "source_flags": st.dictionaries(st.just("x.c"), st.lists(TEXTS, max_size=2), max_size=1),
+        "properties": st.dictionaries(
+            TEXTS, st.one_of(TEXTS, st.integers(), st.booleans()), max_size=2
+        ),
+        "machines": st.lists(TEXTS, max_size=2),
+    },
+)
+
+
+@given(document=LIKELY)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_schema_takes_whatever_the_reader_takes(tmp_path: Path, document: object) -> None:
+    path = write(tmp_path, yaml.safe_dump(document, allow_unicode=True))
+    try:
+        load_descriptor(path, VARIABLES)
+    except BuildsysError:
+        return
+    VALIDATOR.validate(document)
+
+
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(),
     st.sampled_from(["x.c", "y.S", "misc", "${S}/z.c", "-O1", "NAME=1", "../a", "a.c"]),
