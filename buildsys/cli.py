@@ -211,7 +211,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-j", "--jobs", type=_count, metavar="N", help="commands at a time; default: all processors"
+        "-j",
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="commands at a time; default: all processors, or what the launcher can take",
     )
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure go on with the others"

@@ -26,6 +26,7 @@ SETTINGS = (
     Setting("machine_arch", ("MACHINE_ARCH",), False, "", "MACHINE_ARCH, where MACHINE has many"),
     Setting("toolchain", ("MODBUILD_TOOLCHAIN",), False, "", "zig, llvm, gnu or tooldir"),
     Setting("tooldir", ("TOOLDIR",), True, "", "what NetBSD's 'build.sh tools' made"),
+    Setting("launcher", ("MODBUILD_LAUNCHER",), False, "", "ccache, sccache, distcc or icecc"),
     Setting("src", ("NETBSDSRCDIR",), True, "", "a NetBSD source tree, for its kernel headers"),
     Setting("kernel", ("MODBUILD_KERNEL",), True, "", "kernel, nm list or saved map to check with"),
     Setting("release", (), False, "", "version of the kernel, 10.99.12"),
@@ -49,6 +50,7 @@ class Config:
     machine_arch: str
     toolchain: str
     tooldir: Path | None
+    launcher: str
     src: Path | None
     kernel: Path | None
     release: str
@@ -124,6 +126,7 @@ def _make_config(
         machine_arch=values["machine_arch"],
         toolchain=values["toolchain"],
         tooldir=path("tooldir"),
+        launcher=values["launcher"],
         src=path("src"),
         kernel=path("kernel"),
         release=values["release"],

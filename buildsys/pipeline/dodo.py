@@ -14,7 +14,13 @@ from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.progress import describe_step
 from buildsys.pipeline.request import load_config, load_request
-from buildsys.pipeline.session import find_surroundings, lock_objdir, make_executor, open_store
+from buildsys.pipeline.session import (
+    find_launching,
+    find_surroundings,
+    lock_objdir,
+    make_executor,
+    open_store,
+)
 from buildsys.pipeline.step import Record, Step
 from buildsys.pipeline.store import Store, Ticket
 from buildsys.pipeline.tasks import action_failure, dodo_error, running_backend
@@ -41,7 +47,8 @@ class DoitWorkspace:
         self._stack.enter_context(lock_objdir(request, "doit"))
         self._plan: Plan = make_plan(request, find_surroundings(request, False), (), True)
         self._store: Store = open_store(request)
-        self._executor: Executor = make_executor(self._plan, environment, None)
+        launching = find_launching(request, environment, self._store)
+        self._executor: Executor = make_executor(self._plan, environment, None, launching)
         self._steps = {task_name(step): step for step in self._plan.steps}
         self._tickets: dict[str, Ticket] = {}
         self._seen: dict[str, tuple[str, ...]] = {}

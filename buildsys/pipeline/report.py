@@ -90,6 +90,8 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
     ran = count(len(result.done), "step")
     done = ": ".join(filter(None, (words[0], ", ".join(words[1:]))))
     text = f"{done} ({ran} run, {result.seconds:.1f} s)"
+    if session.tally is not None:
+        text += f"\n{session.tally.describe()}"
     bad = Counter(failed.kind for failed in result.failed)
     if bad[FailureKind.FINDINGS]:
         text += f"\n{count(bad[FailureKind.FINDINGS], 'module')} not fit to be loaded"

@@ -16,6 +16,7 @@ from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.install.switch import switch_modules
 from buildsys.kernel.version import parse_version
+from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.places import RECORD_DIRECTORY, installation_at
@@ -34,6 +35,7 @@ from buildsys.pipeline.tasks import Progress, find_stale, run_plan
 from buildsys.pipeline.watch import Watch, find_beside, take_watch
 from buildsys.srctree.tree import MODULES
 from buildsys.toolchain.argv import tool_environment
+from buildsys.toolchain.launcher import Tally
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
@@ -49,7 +51,7 @@ class RunOptions:
     began_ns: int
     names: tuple[str, ...]
     has_install: bool
-    jobs: int
+    jobs: int | None  # None: as many as the launcher can take, else one a processor
     is_keep_going: bool
     timeout_seconds: float | None
     is_privileged: bool = False
@@ -69,6 +71,7 @@ class Session:
     result: RunResult
     left_over: tuple[Receipt, ...]
     watch: Watch
+    tally: Tally | None = None  # what a launcher did
 
 
 def run_session(
@@ -82,6 +85,7 @@ def run_session(
     refuse_troubles(request, options.is_keep_going)
     _refuse_early(request, options)
     options = replace(options, names=names)
+    jobs = choose_jobs(options.jobs, config.launcher, environment)
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
         is_closed = not options.is_replacing
@@ -89,11 +93,13 @@ def run_session(
         _sweep(plan)
         store = open_store(request, options.began_ns)
         try:
-            executor = make_executor(plan, environment, options.timeout_seconds)
-            result = run_plan(plan, store, executor, progress, options.jobs, options.is_keep_going)
+            launching = find_launching(request, environment, store)
+            executor = make_executor(plan, environment, options.timeout_seconds, launching)
+            result = run_plan(plan, store, executor, progress, jobs, options.is_keep_going)
+            tally = None if launching is None else launching.finish()
             if options.has_install and options.is_keep_going and result.left_out:
                 partial = plan_partial(request, plan, result, options.is_privileged)
-                part = run_plan(partial, store, executor, progress, options.jobs, True)
+                part = run_plan(partial, store, executor, progress, jobs, True)
                 result = join_results(result, part, plan, partial)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 _prune_left_over(request, options.is_privileged)
@@ -102,7 +108,7 @@ def run_session(
             store.close()
     receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
-    return Session(request, plan, result, find_left_over(receipts, described), watch)
+    return Session(request, plan, result, find_left_over(receipts, described), watch, tally)
 
 
 def _prune_left_over(request: Request, is_privileged: bool) -> None:
@@ -231,12 +237,24 @@ def _explain(stale: Mapping[str, str], name: str) -> str:
     return stale[name] or "it depends on a stale step"
 
 
+def find_launching(
+    request: Request, environment: Mapping[str, str], store: Store
+) -> Launching | None:
+    """Make the configured launcher ready, if there is one; the store knows what the compiler is."""
+    record = machine_objdir(request) / RECORD_DIRECTORY
+    name = request.config.launcher
+    return prepare_launching(name, request.toolchain, environment, record, store.digest)
+
+
 def make_executor(
-    plan: Plan, environment: Mapping[str, str], timeout_seconds: float | None
+    plan: Plan,
+    environment: Mapping[str, str],
+    timeout_seconds: float | None,
+    launching: Launching | None,
 ) -> StepExecutor:
     """Make what runs the steps of a plan."""
     places = {module.name: str(module.place) for module in plan.modules}
-    return StepExecutor(tool_environment(environment), timeout_seconds, places)
+    return StepExecutor(tool_environment(environment), timeout_seconds, places, launching)
 
 
 def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:

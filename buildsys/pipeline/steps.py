@@ -26,6 +26,7 @@ from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
 from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.judge import Judge
+from buildsys.pipeline.launching import Launching
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import (
@@ -53,10 +54,12 @@ class StepExecutor:
         environment: Mapping[str, str],
         timeout_seconds: float | None,
         places: Mapping[str, str],
+        launching: Launching | None = None,
     ) -> None:
         self._environment = environment
         self._timeout_seconds = timeout_seconds
         self._places = places  # where each module is described, for messages
+        self._launching = launching
         self._runner = CommandRunner()
         self._judge = Judge()
 
@@ -111,14 +114,18 @@ class StepExecutor:
             for path, name in names.items()
         }
         argv = tuple(_rename(word, near) for word in command.argv)
+        assembled = _read_by_assembler(command)
         try:
             result = self._run(
-                argv, command.argv, command.directory, command.standard_output is None
+                *self._launch(command, argv, assembled),
+                command.argv,
+                command.directory,
+                command.standard_output is None,
             )
             if command.standard_output is not None:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
-            seen = (*_read_depfile(command, names), *_read_by_assembler(command))
+            seen = (*_read_depfile(command, names), *assembled)
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
                     raise StepError(
@@ -132,13 +139,26 @@ class StepExecutor:
                 remove_file(Path(name))
         return seen, _text(result)
 
+    def _launch(
+        self, command: Command, argv: tuple[str, ...], assembled: Sequence[str]
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Give the words and the environment with which a command is really started.
+
+        What the assembler reads itself no launcher sees: such a source is compiled without.
+        """
+        if self._launching is not None and command.verb == "compile" and not assembled:
+            launched = self._launching.rename(argv)
+            if launched is not None:
+                return launched, {**self._environment, **self._launching.environment}
+        return argv, self._environment
+
     def _configure(self, action: Configure) -> Seen:
         make_directory(action.directory)
         prefix = ".modbuild.config."
         with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
             place = Path(name)
             argv = (*action.config, "-b", name, "-s", str(action.system), str(action.ioconf))
-            result = self._run(argv, argv, action.directory)
+            result = self._run(argv, self._environment, argv, action.directory)
             for file in action.names:
                 if not (place / file).exists():
                     raise StepError(f"{file}: config(1) did not make it", argv=argv)
@@ -153,7 +173,7 @@ class StepExecutor:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
             place = Path(name)
             for argv in action.commands:
-                texts.append(_text(self._run(argv, argv, place)))
+                texts.append(_text(self._run(argv, self._environment, argv, place)))
             for file in action.names:
                 if not (place / file).exists():
                     raise StepError(f"{file}: the command did not make it", argv=argv)
@@ -172,13 +192,14 @@ class StepExecutor:
     def _run(
         self,
         argv: tuple[str, ...],
+        environment: Mapping[str, str],
         shown: tuple[str, ...],
         directory: Path,
         is_output_merged: bool = True,
     ) -> CommandResult:
         try:
             result = self._runner.run(
-                argv, directory, self._environment, self._timeout_seconds, is_output_merged
+                argv, directory, environment, self._timeout_seconds, is_output_merged
             )
         except CommandTimeoutError as error:
             raise StepError(error.reason, argv=shown) from error

@@ -44,7 +44,7 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         began_ns=time.time_ns(),
         names=tuple(dict.fromkeys(arguments.names)),
         has_install=has_install,
-        jobs=arguments.jobs or len(os.sched_getaffinity(0)),
+        jobs=arguments.jobs,
         is_keep_going=arguments.keep_going,
         timeout_seconds=arguments.timeout,
         is_privileged=has_install and arguments.privileged,
