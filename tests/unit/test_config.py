@@ -81,12 +81,8 @@ def test_every_setting_is_described_with_its_origin() -> None:
     assert rows["objdir"] == ("/o", "environment OBJDIR")
     assert rows["release"] == ("10.1", str(FILE))
     assert rows["src"] == ("", "default")
-    assert (
-        dict((key, value) for key, value, _ in describe_config(replace(config, src=Path("/src"))))[
-            "src"
-        ]
-        == "/src"
-    )
+    values = {key: value for key, value, _ in describe_config(replace(config, src=Path("/src")))}
+    assert values["src"] == "/src"
 
 
 def test_a_file_is_read_if_it_is_there_and_must_be_if_it_is_named(tmp_path: Path) -> None:
