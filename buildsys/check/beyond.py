@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from buildsys.base.errors import BuildsysError
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.kobj import KernelObject
-from buildsys.check.loader import LoadedModule, LoaderState
+from buildsys.check.loaded import LoadedModule
+from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding
 from buildsys.elf.model import SHN_ABS, SHN_COMMON, SHN_UNDEF, STB_WEAK, show_name

@@ -7,7 +7,8 @@ from buildsys.check.beyond import Expected, check_dangers, check_ident, check_pr
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt
-from buildsys.check.loader import FindFile, LoaderState, LoadResult
+from buildsys.check.loaded import FindFile, LoadResult
+from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
 from buildsys.kernel.model import Kernel, split_required

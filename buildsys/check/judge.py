@@ -1,18 +1,34 @@
 """What the kernel decides from a module's description: sys/kern/kern_module.c."""
 
+import os
 from pathlib import Path
 
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.kobj import Halt, halt
 from buildsys.elf.memory import Memory, Pointer
-from buildsys.elf.model import EM_MIPS, SHT_NOBITS, Section, show_name
+from buildsys.elf.model import EM_MIPS, SHN_ABS, SHN_UNDEF, SHT_NOBITS, Section, show_name
 from buildsys.elf.modinfo import CLASS_MAXIMUM, LINK_SET, ModInfo, modinfo_at, show_class
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
 
-_NAME_BYTES = 32  # sys/sys/module.h, MAXMODNAME, the ending NUL counted
+NAME_BYTES = 32  # sys/sys/module.h, MAXMODNAME, the ending NUL counted
+_PATH_BYTES = 1024  # sys/sys/syslimits.h, PATH_MAX, the ending NUL counted
+_COMPONENT_BYTES = 255  # and NAME_MAX
 _MISREAD = "64-bit little-endian"  # sys/sys/exec_elf.h: no ELF64_R_TYPE of its own for it
+# Whose kernels map a module's data so that it cannot be run: sys/kern/subr_kobj.c asks
+# uvm_km_alloc() for UVM_KMF_EXEC for text only, and these processors hold to it.
+_GUARDED_PORTS = frozenset({"amd64", "aarch64"})
 _CALLED_LINK_SETS = ("link_set_sysctl_funcs", "link_set_evcnts")
+
+
+def judge_length(name: str, directory: str) -> Halt | None:
+    """Refuse a name or path that is too long for modload(2) or for the file system."""
+    path = name if "/" in name else f"{directory}/{name}"
+    longest = max(len(os.fsencode(part)) for part in path.split("/"))
+    if len(os.fsencode(name)) < _PATH_BYTES and longest <= _COMPONENT_BYTES:
+        return None
+    return halt("path-length", Path(name), f"a path has at most {_PATH_BYTES - 1} bytes, each part "
+                f"of it at most {_COMPONENT_BYTES}")  # fmt: skip
 
 
 def read_description(file: Linkable) -> ModInfo | Halt:
@@ -58,9 +74,9 @@ def judge_description(
 ) -> Halt | None:
     """Judge name, class and version; module_class is the class asked for, 0 for any."""
     path, name = file.path, show_name(modinfo.name or "")
-    if len((modinfo.name or "").encode()) >= _NAME_BYTES:
-        return halt("name-length", path, f"the name {name} is longer than {_NAME_BYTES - 1} bytes",
-                    f"module name `{name}' longer than {_NAME_BYTES}")  # fmt: skip
+    if len((modinfo.name or "").encode()) >= NAME_BYTES:
+        return halt("name-length", path, f"the name {name} is longer than {NAME_BYTES - 1} bytes",
+                    f"module name `{name}' longer than {NAME_BYTES}")  # fmt: skip
     if not 0 < modinfo.module_class < CLASS_MAXIMUM:
         number = _signed(modinfo.module_class)
         return halt("class-invalid", path, f"class {show_class(modinfo.module_class)}",
@@ -84,10 +100,10 @@ def judge_description(
 def judge_requirement_name(path: Path, required: str, name: str) -> Halt | None:
     """Judge one name out of mi_required before it is looked for."""
     shown = show_name(required)
-    if len(required.encode()) + 1 >= _NAME_BYTES:
+    if len(required.encode()) + 1 >= NAME_BYTES:
         return halt("required-name-length", path,
-                    f"the required name {shown} is longer than {_NAME_BYTES - 2} bytes",
-                    f"required module name `{shown}' longer than {_NAME_BYTES}")  # fmt: skip
+                    f"the required name {shown} is longer than {NAME_BYTES - 2} bytes",
+                    f"required module name `{shown}' longer than {NAME_BYTES}")  # fmt: skip
     if required == name:
         return halt("requirement-cycle", path, f"{shown} requires itself",
                     f"self-dependency detected for `{shown}'")  # fmt: skip
@@ -106,9 +122,25 @@ def judge_commands(file: Linkable) -> Halt | None:
     section = file.find_section(LINK_SET)
     pointer = None if section is None else memory.pointer(section.index, 0)
     modinfo = None if pointer is None else modinfo_at(memory, pointer)
-    if modinfo is not None and modinfo.modcmd.is_null:
+    return None if modinfo is None else _judge_command(file, modinfo.modcmd)
+
+
+def _judge_command(file: Linkable, modcmd: Pointer) -> Halt | None:
+    """Judge where mi_modcmd leads: what is in no section stands at a low address."""
+    if modcmd.is_null:
         return halt("modcmd-null", file.path, "mi_modcmd is a null pointer, which the kernel calls")
-    return None
+    kobj = file.kobj
+    if modcmd.section is None:
+        index = kobj.symbols.sections[modcmd.symbol] if modcmd.symbol else SHN_ABS
+        where = None if index == SHN_UNDEF else "nowhere in the module"
+    else:
+        section = kobj.elf.sections[modcmd.section]
+        is_run = section.is_executable or kobj.port.name not in _GUARDED_PORTS
+        where = None if section.is_loaded and is_run else f"to {show_name(section.name)}"
+    if where is None:
+        return None
+    return halt("modcmd-address", file.path, f"mi_modcmd leads {where}, which is no code: the "
+                "kernel calls it")  # fmt: skip
 
 
 def _has_null(memory: Memory, section: Section, unit: int) -> bool:

@@ -5,7 +5,7 @@ the kernel stops. Nothing here knows of other modules.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,6 +45,8 @@ MAXIMUM_KMOD_BYTES = 64 << 20
 _MAXIMUM_SECTIONS = 32768  # sys/sys/exec_elf.h, ELF_MAXSHNUM
 MAXIMUM_TABLES_BYTES = 16 << 20  # of all tables together; real modules have 2 MiB at most
 _EV_CURRENT = 1
+_SIGN = 1 << 31
+_ENDLESS_BYTES = 1 << 36  # kmem_alloc() with KM_SLEEP waits for ever for so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +158,6 @@ def _other_layout(header: ElfHeader, layout: Layout) -> str:
 
 def _judge_tables(elf: ElfObject) -> Halt | None:
     sections, path = elf.sections, elf.path
-    tables = [s for s in sections if s.kind in (SHT_REL, SHT_RELA)]
-    for section in tables:
-        if section.info >= len(sections):
-            return halt("relocation-target", path,
-                        f"section {section.index} ({show_name(section.name)}) relocates section "
-                        f"{section.info}, there are {len(sections)}")  # fmt: skip
     if not any(section.is_loaded for section in sections):
         return halt("no-content", path, "no section has content to load", "file has no contents")
     symtabs = [s for s in sections if s.kind == SHT_SYMTAB]
@@ -171,24 +167,59 @@ def _judge_tables(elf: ElfObject) -> Halt | None:
                     + ("" if symtabs else " (it was stripped: use strip -g)"),
                     "file has no valid symbol table")  # fmt: skip
     link = symtabs[0].link
+    if link >= _SIGN:
+        return halt("symbol-strings-index", path, f"the symbol table takes its names from section "
+                    f"{link}, which the kernel takes for {link - 2 * _SIGN}")  # fmt: skip
     if not 0 < link < len(sections) or sections[link].kind != SHT_STRTAB:
         return halt("symbol-strings", path, f"the symbol table takes its names from section {link}",
                     "file has invalid symbol strings")  # fmt: skip
-    claimed = sum(section.size for section in tables) + symtabs[0].size + sections[link].size
-    if all(map(elf.has_content, tables)) and claimed > len(elf.image):
-        return halt("section-overlap", path,
-                    f"its tables claim {claimed} bytes, the file has {len(elf.image)}")  # fmt: skip
+    return _judge_symbol_section(elf, symtabs[0], sections[link]) or _judge_claims(
+        elf, (symtabs[0], sections[link])
+    )
+
+
+def _judge_claims(elf: ElfObject, symbols: Sequence[Section]) -> Halt | None:
+    """Judge what the relocation sections point to, and how much all tables say they hold."""
+    path, count = elf.path, len(elf.sections)
+    tables = [s for s in elf.sections if s.kind in (SHT_REL, SHT_RELA)]
+    for section in tables:
+        if section.info >= count:
+            return halt("relocation-target", path,
+                        f"section {section.index} ({show_name(section.name)}) relocates section "
+                        f"{section.info}, there are {count}")  # fmt: skip
+    claimed = sum(section.size for section in (*tables, *symbols) if elf.has_content(section))
     if claimed > MAXIMUM_TABLES_BYTES:
         return halt("table-size", path, f"its tables have {claimed} bytes; this check reads up to "
                     f"{MAXIMUM_TABLES_BYTES}")  # fmt: skip
-    return _judge_symbol_section(elf, symtabs[0], sections[link])
+    return None
+
+
+def symbol_bytes(layout: Layout) -> int:
+    """Give the size of one entry of a symbol table."""
+    return 24 if layout.width_bits == 64 else 16
+
+
+def relocation_bytes(layout: Layout, kind: int) -> int:
+    """Give the size of one entry of a SHT_REL or SHT_RELA section."""
+    return (3 if kind == SHT_RELA else 2) * layout.pointer_bytes
+
+
+def _whole_entries(section: Section, unit: int) -> Section:
+    return replace(section, size=section.size // unit * unit)
+
+
+def _is_endless(section: Section) -> bool:
+    return section.size >= _ENDLESS_BYTES
 
 
 def _judge_symbol_section(elf: ElfObject, symtab: Section, strings: Section) -> Halt | None:
     path = elf.path
-    if symtab.size < (24 if elf.layout.width_bits == 64 else 16):
+    if symtab.size < symbol_bytes(elf.layout):
         return halt("symbol-table-empty", path, "the symbol table is empty", "no symbol table")
-    if not elf.has_content(symtab):
+    if _is_endless(symtab) or _is_endless(strings):
+        return halt("table-memory", path, "its symbol table or the names in it say that they have "
+                    f"{max(symtab.size, strings.size)} bytes")  # fmt: skip
+    if not elf.has_content(_whole_entries(symtab, symbol_bytes(elf.layout))):
         return halt("read-failed", path, "the symbol table lies beyond the end of the file",
                     "read failed 22")  # fmt: skip
     if strings.size == 0:
@@ -210,7 +241,8 @@ def _judge_symbol_section(elf: ElfObject, symtab: Section, strings: Section) -> 
 
 def _read_object(elf: ElfObject, port: Port) -> KernelObject | Halt:
     symtab = next(s for s in elf.sections if s.kind == SHT_SYMTAB)
-    # the kernel knows nothing of SHT_SYMTAB_SHNDX
+    # the kernel reads whole entries, and knows nothing of SHT_SYMTAB_SHNDX
+    symtab = _whole_entries(symtab, symbol_bytes(elf.layout))
     symbols = replace(read_symbols(elf, symtab), extended=())
     offsets, limit = symbols.name_offsets, len(symbols.strings)
     entries = [i for i, info in enumerate(symbols.infos) if info >> 4 == STB_GLOBAL and offsets[i]]
@@ -239,7 +271,8 @@ def read_relocation_sets(kobj: KernelObject) -> tuple[RelocationSet, ...]:
     """Read the relocations that the kernel looks at; their sections lie within the file."""
     sets = []
     for section in kobj.relocation_sections:
-        table = _as_kernel_reads(kobj, read_relocations(kobj.elf, section))
+        whole = _whole_entries(section, relocation_bytes(kobj.elf.layout, section.kind))
+        table = _as_kernel_reads(kobj, read_relocations(kobj.elf, whole))
         sets.append(RelocationSet(table, frozenset(zip(table.types, table.symbols, strict=True))))
     return tuple(sets)
 

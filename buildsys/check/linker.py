@@ -17,9 +17,11 @@ from buildsys.check.relocations import (
     effective_type,
 )
 from buildsys.check.rulebook import finding
+from buildsys.check.segments import segment_of
 from buildsys.check.verdict import Finding
 from buildsys.elf.describe import show_relocation
 from buildsys.elf.model import (
+    SHN_ABS,
     SHN_UNDEF,
     STB_GLOBAL,
     STB_LOCAL,
@@ -70,6 +72,11 @@ def known_value(kobj: KernelObject, entry: int) -> int | None:
     if section < len(sections) and sections[section].is_loaded:
         return None
     return kobj.symbols.values[entry]
+
+
+def is_zero(kobj: KernelObject, entry: int) -> bool:
+    """Tell whether the kernel finds a defined symbol and then takes its value for none."""
+    return kobj.symbols.sections[entry] != SHN_ABS and known_value(kobj, entry) == 0
 
 
 def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) -> Halt | None:
@@ -143,6 +150,9 @@ def judge_relocations(
         return None
     infos, count = kobj.symbols.infos, len(kobj.symbols)
     for relocations in sets:
+        lost = _lost_base(kobj, relocations)
+        if lost is not None:
+            return lost
         bad = [
             pair
             for pair in relocations.pairs
@@ -156,6 +166,22 @@ def judge_relocations(
         if stop is not None:
             return stop
     return None
+
+
+def _lost_base(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:
+    """Panic over relocations for a section at the address 0: kobj_findbase().
+
+    That is an empty section which is the only one of its segment.
+    """
+    target = kobj.elf.sections[relocations.table.target]
+    if len(relocations.table) == 0 or target.size or target.alignment == 0:
+        return None
+    segment = segment_of(target)
+    if any(s.is_loaded and s.size and segment_of(s) == segment for s in kobj.elf.sections):
+        return None
+    return halt("relocation-lost", kobj.path,
+                f"relocations are for {show_name(target.name)}, which is empty",
+                f"lost base for e_rel{'a' * relocations.table.is_rela}tab")  # fmt: skip
 
 
 def _halt_at_first(
@@ -233,7 +259,7 @@ def _lookup_trouble(
     kobj: KernelObject, symbol: int, zero: frozenset[str]
 ) -> tuple[str, str, str] | None:
     symbols = kobj.symbols
-    if symbol == 0 or symbols.sections[symbol] != SHN_UNDEF:
+    if symbol in (0, SHN_ABS) or symbols.sections[symbol] != SHN_UNDEF:
         return None
     binding = symbols.binding(symbol)
     if binding == STB_LOCAL:

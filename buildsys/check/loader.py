@@ -5,13 +5,15 @@ sys/kern/kern_module_vfs.c. What the modules' own code would do is not known: it
 succeed.
 """
 
-from collections.abc import Callable
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.check.judge import (
+    NAME_BYTES,
     judge_commands,
     judge_description,
+    judge_length,
     judge_requirement_name,
     read_description,
 )
@@ -19,50 +21,23 @@ from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt, KernelObject, halt
 from buildsys.check.linker import (
     Definition,
+    is_zero,
     judge_duplicates,
     judge_relocations,
     judge_undefined,
     known_value,
 )
+from buildsys.check.loaded import FindFile, LoadedModule, LoadResult, pass_on, refuse
 from buildsys.check.plist import judge_plist, plist_target
 from buildsys.check.rulebook import finding
 from buildsys.check.unknown import note_limits, note_requirement
 from buildsys.check.verdict import Finding, Outcome, Severity
 from buildsys.elf.model import SHN_ABS, show_name
 from buildsys.elf.modinfo import ModInfo
-from buildsys.kernel.model import Kernel, split_required
+from buildsys.kernel.model import Kernel, SymbolMap, split_required
 
-FindFile = Callable[[str], Path | None]  # a path on the target system to a file here
 _SECMODEL = 5
 _MAXIMUM_DEPTH = 100  # modules that wait for one another
-
-
-@dataclass(slots=True)
-class LoadedModule:
-    """A module in the kernel; references counts the loaded modules that require it."""
-
-    name: str
-    module_class: int
-    is_builtin: bool
-    required: tuple[str, ...] = ()
-    references: int = 0
-    file: Linkable | None = None
-    absolute_needs: frozenset[str] = frozenset()
-    modinfo: ModInfo | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadResult:
-    """What one modload(8) or modunload(8) comes to.
-
-    inputs are the files that were looked at; file is the one loaded, None when there was none.
-    """
-
-    outcome: Outcome
-    errno: int
-    findings: tuple[Finding, ...]
-    inputs: tuple[Path, ...] = ()
-    module: LoadedModule | None = None
 
 
 @dataclass(slots=True)
@@ -85,13 +60,15 @@ class LoaderState:
         self.has_symbols = kernel.symbols is not None
         self._find = find
         self._cache = KmodCache(kernel) if cache is None else cache
-        values = {} if kernel.symbols is None else kernel.symbols.values
-        self._zero_names = frozenset(name for name, value in values.items() if value == 0)
+        symbols = SymbolMap(frozenset()) if kernel.symbols is None else kernel.symbols
+        zero = (name for name, value in symbols.values.items() if value == 0)
+        self._zero_names = frozenset(zero) - symbols.absolute
         self._builtins = dict(self._cache.builtins)  # those that no LoadedModule exists for yet
         self._modules: dict[str, LoadedModule] = {}  # in load order
         self._disabled: dict[str, LoadedModule] = {}
         self._offered: dict[str, LoadedModule] = {}  # who offers a name: the first loaded
-        self._absolute = set(() if kernel.symbols is None else kernel.symbols.absolute)
+        self._zero_offers: set[str] = set()  # by modules, with the value 0 and not absolute
+        self._absolute = set(symbols.absolute)
 
     def explain(self, name: str) -> str:
         """Say why a name is not offered; see linker.Scope."""
@@ -159,8 +136,11 @@ class LoaderState:
         """
         load = _Load(is_forced, has_properties, ignored)
         if self._lookup(name) is not None:
-            stop = self._already(Path(name), name)
+            stop = halt("already-loaded", Path(name), self._show_present(name))
             return LoadResult(stop.outcome, stop.errno, stop.findings)
+        long = judge_length(name, self.kernel.modules_directory)
+        if long is not None:
+            return LoadResult(long.outcome, long.errno, long.findings)
         result = self._do_load(load, name, module_class, is_dependency=False)
         inputs = tuple(dict.fromkeys(load.inputs))
         if isinstance(result, Halt):
@@ -174,13 +154,15 @@ class LoaderState:
         """Unload a module as modunload(8) does, its own consent assumed."""
         module = self._lookup(name)
         where = Path(name)
+        if len(os.fsencode(name)) >= NAME_BYTES:
+            return refuse("unload-name", where, f"a name has at most {NAME_BYTES - 1} bytes")
         if module is None:
-            return _refuse("not-loaded", where, "no such module is loaded",
+            return refuse("not-loaded", where, "no such module is loaded",
                            f"module `{show_name(name)}' not found")  # fmt: skip
         if module.references:
-            return _refuse("still-required", where, f"{module.references} loaded modules need it")
+            return refuse("still-required", where, f"{module.references} loaded modules need it")
         if module.is_builtin and module.module_class == _SECMODEL:
-            return _refuse("builtin-secmodel", where, "a built-in security model stays")
+            return refuse("builtin-secmodel", where, "a built-in security model stays")
         self._forget(module)
         if module.is_builtin:
             self._disabled[name] = module
@@ -203,8 +185,9 @@ class LoaderState:
             return
         kobj = module.file.kobj
         self._absolute.update(kobj.absolute)
-        for name in kobj.defined:
-            self._offered.setdefault(name, module)
+        for name, entry in kobj.defined.items():
+            if self._offered.setdefault(name, module) is module and is_zero(kobj, entry):
+                self._zero_offers.add(name)
         # addsymtab() drops undefined symbols, but for KDTRACE_HOOKS and those become absolute
         for name in kobj.undefined if self.kernel.has_dtrace else module.absolute_needs:
             self._offered.setdefault(name, module)
@@ -220,6 +203,7 @@ class LoaderState:
         self._count_references(module, -1)
         if module.file is not None:
             self._offered = {}
+            self._zero_offers = set()
             for other in list(self._modules.values()):
                 self._register(other)
 
@@ -228,7 +212,7 @@ class LoaderState:
     ) -> LoadedModule | Halt:
         """Do what module_do_load() does for one module."""
         if name in self._disabled:
-            return self._enable_builtin(load, name)
+            return self._enable_builtin(load, name, is_dependency)
         present = self._lookup(name)
         if present is not None:
             return present
@@ -261,17 +245,32 @@ class LoaderState:
         load.pending.pop()
         return result
 
-    def _enable_builtin(self, load: _Load, name: str) -> LoadedModule | Halt:
+    def _enable_builtin(self, load: _Load, name: str, is_dependency: bool) -> LoadedModule | Halt:
+        """Bring a built-in module back that was unloaded; what it requires comes with it."""
         if not load.is_forced:
+            shown = show_name(name)
+            kernel_message = (
+                "" if is_dependency else f"use -f to reinstate builtin module `{shown}'"
+            )
             return halt("builtin-disabled", Path(name), "the built-in module was unloaded; "
-                        "modload -f brings it back",
-                        f"use -f to reinstate builtin module `{show_name(name)}'")  # fmt: skip
-        module = self._modules[name] = self._disabled.pop(name)
+                        "modload -f brings it back", kernel_message)  # fmt: skip
+        return self._reinstate(name)
+
+    def _reinstate(self, name: str) -> LoadedModule:
+        """Do what module_do_builtin() does."""
+        module = self._disabled.pop(name)
+        for required in module.required:
+            if required in self._disabled:
+                self._reinstate(required)
+        self._modules[name] = module
         self._count_references(module, 1)
         return module
 
     def _read(self, load: _Load, name: str, is_dependency: bool) -> Linkable | LoadedModule | Halt:
         """Find and read the file, link what is local, and read its properties."""
+        if not self.kernel.is_modular:
+            return halt("kernel-not-modular", Path(name), "this kernel loads no modules at all: "
+                        "it was configured without options MODULAR")  # fmt: skip
         target = name
         if "/" not in name:
             target = f"{self.kernel.modules_directory}/{name}/{name}.kmod"
@@ -294,7 +293,8 @@ class LoaderState:
         plist = self._find(plist_target(target))
         if plist is not None and (load.has_properties or is_dependency):
             load.inputs.append(plist)
-            stop = judge_plist(plist, target, is_dependency)
+            has_diagnostic = self.kernel.has_diagnostic
+            stop = judge_plist(plist, target, is_dependency, has_diagnostic)
         return file if stop is None else stop
 
     def _assume_builtin(self, load: _Load, name: str) -> LoadedModule:
@@ -310,7 +310,7 @@ class LoaderState:
                 return stop
             result = self._do_load(load, name, 0, is_dependency=True)
             if isinstance(result, Halt):
-                return _pass_on(result, file.path, described.name or "", name)
+                return pass_on(result, file.path, described.name or "", name)
             required.append(name)
         stop = self._affix(load, file) or self._cache.ask(judge_commands, file)
         if stop is not None:
@@ -334,7 +334,7 @@ class LoaderState:
         if stop is not None:
             return stop
         load.notes += note_limits(kobj, bool(unknown))
-        zero = self._zero_names & kobj.undefined.keys()
+        zero = (self._zero_names | self._zero_offers) & kobj.undefined.keys()
         if zero:
             return judge_relocations(kobj, file.relocations, False, zero)
         return self._cache.ask(_judge_global_relocations, file)
@@ -352,10 +352,12 @@ class LoaderState:
         return found is not None and found.is_absolute
 
     def _already(self, path: Path, name: str) -> Halt:
-        module = self._modules[name]
-        where = "built into the kernel" if module.is_builtin else "loaded"
-        return halt("already-loaded", path, f"a module {show_name(name)} is {where} already",
+        return halt("already-loaded", path, self._show_present(name),
                     f"module with name `{show_name(name)}' already loaded")  # fmt: skip
+
+    def _show_present(self, name: str) -> str:
+        where = "built into the kernel" if self._modules[name].is_builtin else "loaded"
+        return f"a module {show_name(name)} is {where} already"
 
 
 def _judge_local_relocations(file: Linkable) -> Halt | None:
@@ -364,22 +366,3 @@ def _judge_local_relocations(file: Linkable) -> Halt | None:
 
 def _judge_global_relocations(file: Linkable) -> Halt | None:
     return judge_relocations(file.kobj, file.relocations, False, frozenset())
-
-
-def _refuse(rule_id: str, path: Path, message: str, kernel_message: str = "") -> LoadResult:
-    stop = halt(rule_id, path, message, kernel_message)
-    return LoadResult(stop.outcome, stop.errno, stop.findings)
-
-
-def _pass_on(stop: Halt, path: Path, name: str, required: str) -> Halt:
-    """Report that a module failed because of what it requires, with the reason first."""
-    shown, wanted = show_name(name), show_name(required)
-    outer = finding(
-        "requirement-failed",
-        path,
-        f"{shown} requires {wanted}, which does not load",
-        f"recursive load failed for `{shown}' (`{wanted}' required), error {stop.errno}",
-        errno=stop.errno,
-        subject=required,
-    )
-    return Halt(stop.outcome, stop.errno, (*stop.findings, outer))

@@ -11,10 +11,11 @@ from buildsys.check.verdict import Finding, Outcome, Severity
 
 ENOENT, EPERM, ENOEXEC, EDEADLK, ENOMEM = 2, 1, 8, 11, 12
 EFAULT, EBUSY, EEXIST, EINVAL, EFBIG, EPROGMISMATCH = 14, 16, 17, 22, 27, 75
+ENAMETOOLONG, ENOSYS = 63, 78
 _ERRNO_NAMES = {
     ENOENT: "ENOENT", EPERM: "EPERM", ENOEXEC: "ENOEXEC", EDEADLK: "EDEADLK", ENOMEM: "ENOMEM",
     EFAULT: "EFAULT", EBUSY: "EBUSY", EEXIST: "EEXIST", EINVAL: "EINVAL", EFBIG: "EFBIG",
-    EPROGMISMATCH: "EPROGMISMATCH",
+    EPROGMISMATCH: "EPROGMISMATCH", ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS",
 }  # fmt: skip
 
 _KOBJ = "sys/kern/subr_kobj.c, "
@@ -67,6 +68,10 @@ _FETCH = _MODULE + "module_fetch_info"
 
 RULES: tuple[Rule, ...] = (
     # the file
+    _refused("kernel-not-modular", ENOSYS, "sys/kern/subr_kobj_vfs.c, kobj_load_vfs",
+             "the kernel was built without options MODULAR"),
+    _refused("path-length", ENAMETOOLONG, "sys/kern/sys_module.c, handle_modctl_load",
+             "a path has at most 1023 bytes, a part of it 255"),
     _refused("file-missing", ENOENT, _VFS + "module_load_vfs", "there is no such file"),
     _refused("read-failed", EINVAL, _LOAD, "a header or table lies beyond the end of the file"),
     _refused("not-elf", ENOEXEC, _LOAD, "the file does not start with the ELF magic"),
@@ -85,7 +90,9 @@ RULES: tuple[Rule, ...] = (
     _panics("alignment-panic", _LOAD, "an alignment above a page, or 0, breaks the sizes"),
     _corrupts("relocation-target", _LOAD, "a relocation section names a section beyond the table"),
     _corrupts("symbol-name", _CHECKSYMS, "a symbol's name lies outside the string table"),
-    _corrupts("section-overlap", _LOAD, "tables overlap: they claim more than the file holds"),
+    _corrupts("symbol-strings-index", _LOAD,
+              "the number of the symbol strings' section is negative to the kernel"),
+    _corrupts("table-memory", _LOAD, "the kernel waits for ever for the memory of a table"),
     _corrupts("table-size", _LOAD, "the tables are larger than this check reads"),
     # symbols and relocations
     _refused("redefined-symbol", ENOEXEC, _CHECKSYMS,
@@ -102,6 +109,7 @@ RULES: tuple[Rule, ...] = (
              "a riscv PCREL_LO12 has no PCREL_HI20 in its section"),
     _corrupts("relocation-unsafe", "sys/arch/*/*/kobj_machdep.c, kobj_reloc",
               "the port looks the type up beyond its table"),
+    _panics("relocation-lost", _RELOCATE, "a relocation is for a section that has no address"),
     _corrupts("relocation-outside", _RELOCATE, "a relocation writes outside its section"),
     _refused("weak-undefined", ENOEXEC, _LOOKUP, "a relocation uses an undefined weak symbol"),
     _refused("local-undefined", ENOEXEC, _LOOKUP, "a relocation uses an undefined local symbol"),
@@ -127,6 +135,7 @@ RULES: tuple[Rule, ...] = (
     _refused("builtin-disabled", EPERM, _DO_LOAD, "the built-in module was unloaded: use force"),
     _corrupts("requirement-depth", _DO_LOAD, "so long a chain overflows the kernel's stack"),
     _panics("modcmd-null", _DO_LOAD, "the module's command function is missing"),
+    _panics("modcmd-address", _DO_LOAD, "the module's command function is not in its code"),
     _panics("link-set-null", _MODULE + "module_load_sysctl", "a link set entry is a null pointer"),
     # properties
     _refused("autoload-disallowed", EPERM, _VFS + "module_load_vfs",
@@ -134,7 +143,11 @@ RULES: tuple[Rule, ...] = (
     _refused("plist-size", EFBIG, _VFS + "module_load_plist_vfs", "a plist has at most 8190 bytes"),
     _refused("plist-invalid", EINVAL, _VFS + "module_load_plist_vfs",
              "the plist is no property list with a dictionary"),
+    _panics("plist-panic", _VFS + "module_load_plist_vfs",
+            "the same in a kernel with DIAGNOSTIC, which asserts that it was one"),
     # unloading
+    _refused("unload-name", ENAMETOOLONG, "sys/kern/sys_module.c, sys_modctl",
+             "a name to unload has at most 31 bytes"),
     _refused("not-loaded", ENOENT, _MODULE + "module_do_unload",
              "no module of that name is loaded"),
     _refused("still-required", EBUSY, _MODULE + "module_do_unload", "a loaded module requires it"),

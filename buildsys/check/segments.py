@@ -6,10 +6,10 @@ page; beyond that the address decides, for which a typical one is taken here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buildsys.check.kobj import Halt, KernelObject, halt
+from buildsys.check.kobj import Halt, KernelObject, halt, relocation_bytes
 from buildsys.elf.model import SHT_PROGBITS, SHT_REL, SHT_RELA, Section, show_name
 
 # Aligned to a page and to nothing more, as the first module of a 10.99.12 amd64 kernel was placed.
@@ -91,9 +91,17 @@ def _fill(kobj: KernelObject, segments: dict[str, Segment], has_diagnostic: bool
             stop = _judge_place(kobj, section, is_mapped, has_diagnostic)
             if stop is not None:
                 return stop
-        elif section.index in tables and not kobj.elf.has_content(section):
+        elif section.index in tables and not _is_read(kobj, section):
             return _short(kobj, section)
     return None
+
+
+def _is_read(kobj: KernelObject, section: Section) -> bool:
+    """Tell whether a relocation section is read whole: REL without a broken last entry."""
+    unit = relocation_bytes(kobj.elf.layout, section.kind)
+    whole = section.size // unit * unit
+    wanted = whole if section.kind == SHT_REL or whole == 0 else section.size
+    return kobj.elf.has_content(replace(section, size=wanted))
 
 
 def _judge_place(

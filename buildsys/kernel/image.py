@@ -18,6 +18,7 @@ from buildsys.elf.model import (
 )
 from buildsys.elf.modinfo import find_link_set, read_modinfos
 from buildsys.elf.notes import ident_version, read_notes
+from buildsys.kernel.configuration import find_configuration, read_options
 from buildsys.kernel.model import BuiltinModule, Kernel, SymbolMap, split_required
 from buildsys.kernel.port import machine_of_elf
 from buildsys.kernel.version import KernelVersion
@@ -49,6 +50,7 @@ def kernel_from_elf(elf: ElfObject, machine: str, machine_arch: str) -> Kernel:
     symbols = symbols_as_ksyms(memory.symbols)
     if len(symbols.globals) < _MINIMUM_GLOBALS:
         raise elf.fail(f"{_STRIPPED} (only {len(symbols.globals)} global symbols are left)")
+    lines = find_configuration(elf.image)
     found = _string_of(memory, symbols, "machine") or machine_of_elf(elf.header.machine)
     if not (found or machine):
         raise elf.fail("the image does not tell its machine; name it (-m MACHINE)")
@@ -61,7 +63,9 @@ def kernel_from_elf(elf: ElfObject, machine: str, machine_arch: str) -> Kernel:
         symbols=symbols,
         builtins=_read_builtins(memory) or builtins_by_symbol(symbols, KernelVersion(number)),
         has_dtrace=has_dtrace(symbols),
-        has_diagnostic=has_diagnostic(symbols),
+        has_diagnostic=has_diagnostic(symbols) or "DIAGNOSTIC" in read_options(lines),
+        is_modular=is_modular(symbols),
+        configuration=lines,
     )
 
 
@@ -99,6 +103,11 @@ def has_dtrace(symbols: SymbolMap) -> bool:
 def has_diagnostic(symbols: SymbolMap) -> bool:
     """Tell whether the kernel has DIAGNOSTIC, from names that only such a kernel has."""
     return not DIAGNOSTIC_NAMES.isdisjoint(symbols.globals | symbols.local)
+
+
+def is_modular(symbols: SymbolMap) -> bool:
+    """Tell whether the kernel has MODULAR: sys/kern/subr_kobj.c is empty without."""
+    return "kobj_sym_lookup" in symbols.globals
 
 
 def builtins_by_symbol(

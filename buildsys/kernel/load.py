@@ -10,7 +10,13 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import write_whole
 from buildsys.elf.modinfo import CLASS_NAMES
 from buildsys.elf.reader import MAGIC, parse_elf, read_image
-from buildsys.kernel.image import builtins_by_symbol, has_diagnostic, has_dtrace, kernel_from_elf
+from buildsys.kernel.image import (
+    builtins_by_symbol,
+    has_diagnostic,
+    has_dtrace,
+    is_modular,
+    kernel_from_elf,
+)
 from buildsys.kernel.model import BuiltinModule, Kernel, split_required
 from buildsys.kernel.nm import is_nm_text, parse_nm
 from buildsys.kernel.port import MODULE_MACHINES, find_ports
@@ -134,6 +140,7 @@ def _kernel_from_nm(
         else load_builtins(builtins),
         has_dtrace=has_dtrace(symbols),
         has_diagnostic=has_diagnostic(symbols),
+        is_modular=is_modular(symbols),
     )
 
 

@@ -48,6 +48,8 @@ class Kernel:
     builtins: tuple[BuiltinModule, ...] | None = None
     has_dtrace: bool = False  # options KDTRACE_HOOKS: undefined names stay in module tables
     has_diagnostic: bool = False  # options DIAGNOSTIC: the kernel's own assertions are live
+    is_modular: bool = True  # options MODULAR: it has a linker at all
+    configuration: tuple[str, ...] = ()  # lines; INCLUDE_CONFIG_FILE has them in the kernel
 
     @property
     def label(self) -> str:

@@ -1,6 +1,6 @@
 """The saved map: what is known of a kernel in one small file that loads fast.
 
-It is gzip over JSON with "format": 1. Names stand in sorted, newline-joined strings: one string
+It is gzip over JSON with "format": 2. Names stand in sorted, newline-joined strings: one string
 of 17,000 names is read many times faster than a list of them. Equal kernels give equal bytes.
 """
 
@@ -13,7 +13,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.kernel.model import BuiltinModule, Kernel, SymbolMap
 from buildsys.kernel.version import KernelVersion
 
-MAP_FORMAT = 1
+MAP_FORMAT = 2
 _GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\2\xff"  # no time, no file name, no system
 
 
@@ -27,6 +27,8 @@ def render_kernel_map(kernel: Kernel) -> bytes:
         "name": kernel.name,
         "has_dtrace": kernel.has_dtrace,
         "has_diagnostic": kernel.has_diagnostic,
+        "is_modular": kernel.is_modular,
+        "configuration": list(kernel.configuration),
         "builtins": None
         if kernel.builtins is None
         else [[b.name, b.module_class, b.version, list(b.required)] for b in kernel.builtins],
@@ -78,7 +80,7 @@ def _symbols_document(symbols: SymbolMap) -> dict[str, Any]:
 def _kernel_from(document: dict[str, Any]) -> Kernel:
     for key, kind in (
         ("machine", str), ("machine_arch", str), ("version", int), ("name", str),
-        ("has_dtrace", bool), ("has_diagnostic", bool),
+        ("has_dtrace", bool), ("has_diagnostic", bool), ("is_modular", bool),
     ):  # fmt: skip
         if not isinstance(document[key], kind):
             raise TypeError(key)
@@ -98,6 +100,8 @@ def _kernel_from(document: dict[str, Any]) -> Kernel:
         ),
         has_dtrace=document["has_dtrace"],
         has_diagnostic=document["has_diagnostic"],
+        is_modular=document["is_modular"],
+        configuration=tuple(map(str, document["configuration"])),
     )
 
 

@@ -112,7 +112,15 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
 @pytest.fixture(scope="session")
 def kernel() -> Kernel:
     """A kernel of a few symbols."""
-    names = {"printf", "kern_number", "_end", "kern_absolute", "kern_zero", "__start_link_set_x"}
+    names = {
+        "printf",
+        "kern_number",
+        "_end",
+        "kern_absolute",
+        "kern_zero",
+        "kern_null",
+        "__start_link_set_x",
+    }
     return Kernel(
         machine="amd64",
         version=KernelVersion(VERSION),
@@ -120,10 +128,10 @@ def kernel() -> Kernel:
         name="TEST",
         symbols=SymbolMap(
             globals=frozenset(names),
-            absolute=frozenset({"kern_absolute", "kern_zero"}),
+            absolute=frozenset({"kern_absolute", "kern_null"}),
             weak=frozenset({"kern_weak"}),
             local=frozenset({"kern_static"}),
-            values={"kern_absolute": 4096, "kern_zero": 0},
+            values={"kern_absolute": 4096, "kern_zero": 0, "kern_null": 0},
         ),
         builtins=(
             BuiltinModule("ufs", 1, VERSION),

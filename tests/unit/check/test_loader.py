@@ -9,7 +9,8 @@ import pytest
 
 from buildsys.base.errors import BuildsysError
 from buildsys.check.check import check_kmod, check_set
-from buildsys.check.loader import LoaderState, LoadResult
+from buildsys.check.loaded import LoadResult
+from buildsys.check.loader import LoaderState
 from buildsys.check.verdict import Outcome, Verdict
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion

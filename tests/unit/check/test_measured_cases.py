@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from buildsys.check.loader import LoaderState, LoadResult
+from buildsys.check.loaded import LoadResult
+from buildsys.check.loader import LoaderState
 from buildsys.check.verdict import Outcome
 from buildsys.kernel.load import load_kernel
 from buildsys.kernel.model import Kernel

@@ -278,7 +278,7 @@ def test_a_wrong_list_of_builtins_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ((b'"format":1', b'"format":2'), "of format 2"),
+        ((b'"format":2', b'"format":1'), "of format 1"),
         ((b'"machine":"amd64"', b'"machine":7'), "damaged"),
         ((b'"version":1099001200', b'"version":"x"'), "damaged"),
         ((b'"builtins":[]', b'"builtins":[1]'), "damaged"),
