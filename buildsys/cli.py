@@ -66,6 +66,8 @@ VERBS = (
          ("settings", "sets")),
     Verb("provenance", "provenance:provenance", "write an SBOM and a statement of the build",
          ("settings", "provenance")),
+    Verb("reproduce", "reproduce:reproduce", "build twice under other conditions, and compare",
+         ("settings", "reproduce", "names")),
     Verb("clean", "remove:clean", "remove objects and the record of the build",
          ("settings", "names")),
     Verb("list", "inspect:list_modules", "list the modules that are described",
@@ -90,7 +92,9 @@ VERBS = (
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors
-_SHORT = {"machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D"}
+_SHORT = {
+    "machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D", "reproducible": "-P",
+}  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -200,6 +204,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         text = setting.text
         if setting.environment:
             text += f" ({', '.join(setting.environment)})"
+        if setting.is_flag:
+            group.add_argument(
+                *names, dest=setting.key, action="store_const", const="yes", help=text,
+                default=argparse.SUPPRESS,
+            )  # fmt: skip
+            continue
         if setting.default:
             text += f"; default {setting.default}"
         meta = "PATH" if setting.is_path else "WORD"

@@ -19,6 +19,7 @@ class Setting:
     is_path: bool
     default: str
     text: str
+    is_flag: bool = False  # yes or no; its option takes no word and means yes
 
 
 SETTINGS = (
@@ -34,7 +35,11 @@ SETTINGS = (
     Setting("objdir", ("OBJDIR",), True, "obj", "where objects and the record of the build go"),
     Setting("destdir", ("DESTDIR",), True, "destdir", "root of the installed tree"),
     Setting("metalog", ("METALOG",), True, "", "METALOG; default: METALOG in the destdir"),
-)
+    Setting(
+        "reproducible", ("MKREPRO",), False, "no",
+        "make bytes that depend on no directory and no time", is_flag=True,
+    ),
+)  # fmt: skip
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
@@ -58,6 +63,7 @@ class Config:
     objdir: Path
     destdir: Path
     metalog: Path
+    reproducible: bool
     file: Path
     origins: tuple[tuple[str, str], ...]
 
@@ -78,6 +84,8 @@ def resolve_config(
     origins: dict[str, str] = {}
     for setting in SETTINGS:
         value, origin, base = _choose(setting, options, environment, file_values, directory, file)
+        if setting.is_flag and value not in ("yes", "no"):
+            raise UsageError(f"{origin}: expected yes or no, got {value!r}")
         if value and setting.is_path:
             value = _resolve(os.path.join(base, os.path.expanduser(value)))
         values[setting.key], origins[setting.key] = value, origin
@@ -134,6 +142,7 @@ def _make_config(
         objdir=Path(values["objdir"]),
         destdir=Path(values["destdir"]),
         metalog=Path(values["metalog"]),
+        reproducible=values["reproducible"] == "yes",
         file=file,
         origins=origins,
     )
@@ -146,5 +155,6 @@ def describe_config(config: Config) -> tuple[tuple[str, str, str], ...]:
     for item in fields(config):
         if item.name in _BY_KEY:
             value = getattr(config, item.name)
-            rows.append((item.name, "" if value is None else str(value), origins[item.name]))
+            text = ("no", "yes")[value] if isinstance(value, bool) else str(value or "")
+            rows.append((item.name, text, origins[item.name]))
     return tuple(rows)

@@ -95,6 +95,19 @@ def add_schema(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    """Add what 'reproduce' takes."""
+    parser.add_argument(
+        "-j", "--jobs", type=_natural, metavar="N", help="commands at a time in the second build"
+    )
+    parser.add_argument(
+        "--in-place", action="store_true", help="build both times from the sources where they are"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="build below DIR, and keep both results"
+    )
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
@@ -111,4 +124,5 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": add_explain,
     "schema": add_schema,
     "provenance": add_provenance,
+    "reproduce": add_reproduce,
 }

@@ -28,6 +28,7 @@ _VARIABLES = (
     "NETBSDSRCDIR",
     "OBJDIR",
     "PATH",
+    "SOURCE_DATE_EPOCH",
     "TOOLDIR",
 )
 

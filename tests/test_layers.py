@@ -60,7 +60,7 @@ DOORS = {
 }
 WRITERS = {
     "base/below.py", "base/exchange.py", "base/files.py", "base/locks.py", "base/staging.py",
-    "bootstrap.py",
+    "base/treecopy.py", "bootstrap.py",
 }  # fmt: skip
 IMPORTERS = {
     "__main__.py",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildsys.elf.model import SHT_REL, SHT_RELA, ElfObject, Section, show_name
-from buildsys.elf.reader import find_symbols, read_elf, read_relocations
+from buildsys.elf.reader import MAGIC, find_symbols, read_elf, read_relocations
 
 _SHOWN = 8
 _TABLES = (".symtab", ".strtab", ".shstrtab")
@@ -23,6 +23,45 @@ def describe_differences(ours: Path, theirs: Path) -> tuple[str, ...]:
         *_compare_symbols(left, right),
     ]
     return tuple(lines or ["only bytes between the sections, or their order, differ"])
+
+
+def find_first_difference(ours: Path, theirs: Path) -> str:
+    """Name the first section that differs between two files, with what stands there in each.
+
+    '' where every byte is the same; a file that is no ELF file has an offset only.
+    """
+    first, second = ours.read_bytes(), theirs.read_bytes()
+    if first == second:
+        return ""
+    if first[:4] != MAGIC or second[:4] != MAGIC:
+        return f"bytes differ from offset {_first_unequal(first, second):#x} on"
+    left, right = read_elf(ours), read_elf(theirs)
+    here, there = _by_name(left), _by_name(right)
+    for name, section in here.items():
+        if name not in there:
+            return f"section {show_name(name)}: only here"
+        contents = _content(left, section), _content(right, there[name])
+        if contents[0] != contents[1]:
+            at = _first_unequal(*contents)
+            texts = (f"{_excerpt(content, at)!r}" for content in contents)
+            where = _symbol_at(left, section.index, at)
+            return f"section {show_name(name)} at {at:#x}{where}: {' and '.join(texts)}"
+    return describe_differences(ours, theirs)[0]
+
+
+def _first_unequal(first: bytes, second: bytes) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, pair in pairs if pair[0] != pair[1]), min(len(first), len(second)))
+
+
+def _excerpt(content: bytes, at: int) -> str:
+    """Give the text in which a byte stands, or the bytes from there on."""
+    start = content.rfind(b"\0", 0, at) + 1
+    end = content.find(b"\0", at)
+    text = content[max(start, at - 40) : end if end >= 0 else len(content)][:80]
+    if not text or any(byte < 0x20 or byte > 0x7E for byte in text):
+        return content[at : at + 8].hex(" ")
+    return text.decode("ascii")
 
 
 def _compare_headers(left: ElfObject, right: ElfObject) -> Iterator[str]:
@@ -69,9 +108,7 @@ def _compare_section(
         return
     first, second = _content(left, ours), _content(right, theirs)
     if first != second:
-        at = next(
-            i for i, pair in enumerate(zip(first, second, strict=False)) if len(set(pair)) > 1
-        )
+        at = _first_unequal(first, second)
         where = _symbol_at(left, ours.index, at)
         yield f"section {name}: bytes differ from offset {at:#x} on{where}"
 

@@ -17,6 +17,7 @@ from buildsys.pipeline.places import (
     receipts_place,
     usual_place,
 )
+from buildsys.pipeline.reproducible import make_reproducible
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
 from buildsys.pipeline.treeplan import TreePlanner, find_search_path
@@ -94,6 +95,8 @@ def make_plan(
         selection = ",".join(sorted(names)) or "METALOG"
         is_privileged = surroundings.is_privileged
         steps.append(record_step(request, is_privileged, installed, paths, selection))
+    if request.config.reproducible:
+        steps = make_reproducible(steps, modules, request, surroundings.kernel_headers)
     return Plan(tuple(steps), _find_needs(steps), modules, paths)
 
 

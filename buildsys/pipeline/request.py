@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, Place, UsageError, os_error_text
 from buildsys.base.shipped import shipped_path
 from buildsys.base.yamlfile import YamlValue, load_yaml
@@ -47,6 +48,7 @@ class Request:
     modules: tuple[Module, ...]  # of this machine
     other_modules: tuple[str, ...]  # those that are for other machines
     tree: SourceTree | None = None  # where the modules are a source tree's
+    seconds: int = 0  # since 1970: the time that reproducible results bear
 
 
 def load_config(
@@ -61,7 +63,11 @@ def load_config(
         return resolve_config(options, environment, {}, directory, None)
     entries = load_yaml(path).as_map("a mapping of settings to values")
     entries.refuse_unknown(tuple(setting.key for setting in SETTINGS))
-    values = {key: _read_setting(value) for key, value in entries.entries.items()}
+    flags = {setting.key for setting in SETTINGS if setting.is_flag}
+    values = {
+        key: ("no", "yes")[value.as_boolean()] if key in flags else _read_setting(value)
+        for key, value in entries.entries.items()
+    }
     return resolve_config(options, environment, values, directory, path)
 
 
@@ -136,17 +142,18 @@ def load_request(
     where modules are read from a source tree at all.
     """
     target = load_target(config)
+    seconds = read_time(environment) if config.reproducible else 0
     kind = choose_kind(None, config.toolchain or None, str(config.tooldir or "") or None)
     tooldir = config.tooldir
     toolchain = load_toolchain(kind, target.machine, tooldir=tooldir, environment=environment)
     if config.src is not None and (directories or is_tree_described(config)):
         tree = load_tree(config, toolchain, environment, directories)
-        return Request(config, target, toolchain, tree.modules, (), tree)
+        return Request(config, target, toolchain, tree.modules, (), tree, seconds)
     every = load_modules(config, target.machine)
     machine = target.machine
     modules = tuple(module for module in every if module.is_for(machine.name, machine.arch))
     others = tuple(module.name for module in every if module not in modules)
-    return Request(config, target, toolchain, modules, others)
+    return Request(config, target, toolchain, modules, others, None, seconds)
 
 
 def is_tree_described(config: Config) -> bool:
@@ -165,9 +172,8 @@ def load_tree(
     if config.src is None:
         raise UsageError("a directory with a Makefile needs a NetBSD source tree; give --src")
     objects = config.objdir / toolchain.machine.label
-    setup = find_make_setup(
-        toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, environment
-    )
+    known = _make_environment(config, environment)
+    setup = find_make_setup(toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, known)
     roots = tuple(directories) or (config.src / MODULES,)
     jobs = len(os.sched_getaffinity(0))
     return read_tree(setup, objects / _TREE_RECORD, lambda name: objects / name, roots, jobs)
@@ -179,7 +185,13 @@ def make_setup(request: Request, environment: Mapping[str, str]) -> MakeSetup:
     if config.src is None:
         raise UsageError("there is no source tree; give one with --src or NETBSDSRCDIR")
     objdir = config.objdir / request.target.machine.label / _MAKE_OBJDIR
-    return find_make_setup(request.toolchain, config.src, objdir, config.tooldir, environment)
+    known = _make_environment(config, environment)
+    return find_make_setup(request.toolchain, config.src, objdir, config.tooldir, known)
+
+
+def _make_environment(config: Config, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Give what make sees: share/mk/bsd.sys.mk has its own flags for MKREPRO."""
+    return {**environment, "MKREPRO": "yes"} if config.reproducible else environment
 
 
 def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:

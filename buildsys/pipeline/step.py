@@ -34,6 +34,7 @@ class Command:
     depfile: Path | None
     search_path: tuple[Path, ...]  # where headers are looked for, in order
     standard_output: Path | None = None  # the output that holds what the program writes
+    environment: tuple[tuple[str, str], ...] = ()  # beyond what all programs get
 
 
 @dataclass(frozen=True, slots=True)

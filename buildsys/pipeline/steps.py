@@ -146,11 +146,12 @@ class StepExecutor:
 
         What the assembler reads itself no launcher sees: such a source is compiled without.
         """
+        known = {**self._environment, **dict(command.environment)}
         if self._launching is not None and command.verb == "compile" and not assembled:
             launched = self._launching.rename(argv)
             if launched is not None:
-                return launched, {**self._environment, **self._launching.environment}
-        return argv, self._environment
+                return launched, {**known, **self._launching.environment}
+        return argv, known
 
     def _configure(self, action: Configure) -> Seen:
         make_directory(action.directory)

@@ -48,6 +48,17 @@ def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
     return Watch(tuple(sorted(stamps.items())), is_settled)
 
 
+def _can_look_at(path: str) -> bool:
+    """Tell whether a directory of PATH is one that we may look at: no other holds a tool for us."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return path != ""
+    except OSError:
+        return False
+    return True
+
+
 def _look_into(directory: str) -> tuple[Stamp | None, frozenset[str]]:
     """Give a directory's stamp and names, so that a name that comes later shows in the stamp."""
     stamp = stat_stamp(directory)
@@ -77,5 +88,5 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     names = {str(path) for path in paths}
     if request.tree is not None:
         names.update(request.tree.watched)
-    names.update(path for path in environment.get("PATH", "").split(":") if path)
+    names.update(path for path in environment.get("PATH", "").split(":") if _can_look_at(path))
     return tuple(sorted(names))

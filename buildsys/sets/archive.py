@@ -9,9 +9,9 @@ import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
 from buildsys.sets.members import Member
 
@@ -19,8 +19,6 @@ FORMATS = ("tgz", "tar.xz")
 _NUMBERS = {"root": 0, "wheel": 0}  # etc/master.passwd, etc/group
 _GZIP_LEVEL = 9
 _XZ_PRESET = 6
-_TIMES = ("SOURCE_DATE_EPOCH", "MKREPRO_TIMESTAMP")
-_LAST_SECOND = 0o77777777777  # what ustar can hold
 
 
 def render_set(members: Iterable[Member], seconds: int, form: str) -> bytes:
@@ -74,13 +72,3 @@ def render_digests(files: Iterable[tuple[str, bytes]], algorithm: str) -> bytes:
         digest = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
         lines.append(f"{algorithm} ({name}) = {digest}\n")
     return "".join(lines).encode()
-
-
-def read_time(environment: Mapping[str, str]) -> int:
-    """Choose the time of all members: what the environment says, else 0."""
-    for name in _TIMES:
-        if text := environment.get(name):
-            if not text.isdecimal() or int(text) > _LAST_SECOND:
-                raise UsageError(f"{name}: expected seconds since 1970, got {text!r}")
-            return int(text)
-    return 0

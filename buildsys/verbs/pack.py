@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_file
+from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.cli import Context
@@ -14,7 +15,7 @@ from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, render_manifest
 from buildsys.provenance.signing import parse_key, sign_file
-from buildsys.sets.archive import read_time, render_digests, render_set
+from buildsys.sets.archive import render_digests, render_set
 from buildsys.sets.lists import compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members
 from buildsys.verbs.settings import read_config

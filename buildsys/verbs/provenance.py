@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
+from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
 from buildsys.cli import Context
@@ -23,7 +24,6 @@ from buildsys.provenance.build import (
     strip_words,
 )
 from buildsys.provenance.documents import render_sbom, render_statement
-from buildsys.sets.archive import read_time
 from buildsys.verbs.settings import read_config
 from buildsys.version import __version__
 

@@ -49,7 +49,8 @@ def test_every_setting_is_an_option_and_none_is_set_unasked() -> None:
     for setting in SETTINGS:
         option = f"--{setting.key.replace('_', '-')}"
         assert not hasattr(nothing, setting.key)
-        assert getattr(parser.parse_args(["install", option, "x"]), setting.key) == "x"
+        words, value = ([option], "yes") if setting.is_flag else ([option, "x"], "x")
+        assert getattr(parser.parse_args(["install", *words]), setting.key) == value
     short = parser.parse_args(["install", "-m", "a", "-a", "b", "-O", "c", "-D", "d"])
     assert (short.machine, short.machine_arch, short.objdir, short.destdir) == ("a", "b", "c", "d")
 

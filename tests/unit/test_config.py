@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from buildsys.base.errors import BuildsysError, UsageError
-from buildsys.config import SETTINGS, describe_config, resolve_config
+from buildsys.config import SETTINGS, Setting, describe_config, resolve_config
 from buildsys.pipeline.request import load_config
 
 HERE = Path("/here")
@@ -14,15 +14,17 @@ FILE = Path("/file/modbuild.yaml")
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_options_win_over_environment_over_file_over_default(setting: object) -> None:
-    key, names, is_path = (getattr(setting, name) for name in ("key", "environment", "is_path"))
+def test_options_win_over_environment_over_file_over_default(setting: Setting) -> None:
+    key, names, is_path = setting.key, setting.environment, setting.is_path
     sources = [({key: "option"}, "option", HERE)]
     sources += [({name: "variable"}, f"environment {name}", HERE) for name in names]
     sources += [({key: "value"}, str(FILE), FILE.parent)]
     options, variables, values = {key: "option"}, dict.fromkeys(names, "variable"), {key: "value"}
+    if setting.is_flag:
+        options, variables, values = {key: "yes"}, dict.fromkeys(names, "yes"), {key: "yes"}
     for given, origin, base in sources:
         config = resolve_config(options, variables, values, HERE, FILE)
-        expected = next(iter(given.values()))
+        expected = "True" if setting.is_flag else next(iter(given.values()))
         assert str(getattr(config, key)) == (f"{base}/{expected}" if is_path else expected)
         assert dict(config.origins)[key] == origin
         if origin == "option":
