@@ -14,6 +14,7 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, InterruptedRunError, os_error_text
 
 _POLL_SECONDS = 0.5  # how often to look whether a program that keeps silent has ended
+_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class CommandRunner:
                 return process.communicate(timeout=max(0.0, min(left, _POLL_SECONDS)))[0]
             except subprocess.TimeoutExpired as error:
                 if process.poll() is not None:
-                    return bytes(error.output or b"")
+                    return bytes(error.output or b"") + _drain(process)
                 if left <= _POLL_SECONDS and deadline is not None and time.monotonic() >= deadline:
                     raise
 
@@ -146,6 +147,18 @@ def _start(
         raise BuildsysError(
             f"{argv[0]}: cannot be started{where}: {os_error_text(error)}"
         ) from error
+
+
+def _drain(process: "subprocess.Popen[bytes]") -> bytes:
+    """Read what a program that has ended left unread, though another may hold its output open."""
+    pieces: list[bytes] = []
+    if process.stdout is not None:
+        descriptor = process.stdout.fileno()
+        os.set_blocking(descriptor, False)
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(descriptor, _PIECE_BYTES):
+                pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

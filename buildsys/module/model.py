@@ -104,6 +104,8 @@ class Recipe:
     config_options: tuple[str, ...] = ()
     parsers: tuple[ParserSource, ...] = ()
     trampolines: Trampolines | None = None
+    ctf_convert: tuple[str, ...] | None = None  # CTFFLAGS, for each object (MKCTF)
+    ctf_merge: tuple[str, ...] | None = None  # CTFMFLAGS, where the finished kmod gets them
     debug: tuple[str, ...] | None = None  # flags of objcopy that split off NAME.kmod.debug
     debug_directory: PurePosixPath | None = None  # where that file goes, from the target's root
     install_directory: PurePosixPath | None = None  # of the NAME/ directory; None: not installed

@@ -53,6 +53,8 @@ RECIPE_FIELDS: dict[str, dict[str, object]] = {
         "required": ["awk", "wrap", "tramp"],
         "additionalProperties": False,
     },
+    "ctf_convert": {**_STRINGS, "description": "CTFFLAGS: ctfconvert goes over each object."},
+    "ctf_merge": {**_STRINGS, "description": "CTFMFLAGS: ctfmerge goes over the finished kmod."},
     "debug": {**_STRINGS, "description": "Split off NAME.kmod.debug, with these flags of objcopy."},
     "debug_directory": {"type": "string", "description": "DEBUGDIR, where that file goes."},
     "install": {
@@ -158,6 +160,8 @@ def read_recipe(
         config_options=reader.words("config_options"),
         parsers=reader.parsers(),
         trampolines=reader.trampolines(),
+        ctf_convert=reader.words("ctf_convert") if "ctf_convert" in entries else None,
+        ctf_merge=reader.words("ctf_merge") if "ctf_merge" in entries else None,
         debug=reader.words("debug") if "debug" in entries else None,
         debug_directory=_target(reader, "debug_directory"),
         install_directory=_target(reader, "install"),

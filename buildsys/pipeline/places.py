@@ -9,20 +9,13 @@ from buildsys.base.locks import hold_lock
 from buildsys.config import Config
 from buildsys.install.layout import InstallPlace
 from buildsys.install.switch import Installation
+from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.request import Target
-
-RECORD_DIRECTORY = ".modbuild"
-KEPT = ("receipts", "generations", RECORD_DIRECTORY)  # what is known of installed modules
 
 
 def machine_directory(config: Config, target: Target) -> Path:
     """Give the object directory of a machine: OBJDIR/amd64-x86_64."""
     return config.objdir / target.machine.label
-
-
-def objects_directory(machine: Path, module: str) -> Path:
-    """Give where what is made of a module goes: below a machine's, beside what must be kept."""
-    return machine / (f".{module}" if module in KEPT else module)
 
 
 def lock_machine(config: Config, target: Target, purpose: str) -> AbstractContextManager[None]:

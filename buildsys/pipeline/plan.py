@@ -10,10 +10,10 @@ from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import receipt_path
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
+from buildsys.pipeline.objdir import objects_directory
 from buildsys.pipeline.places import (
     installation_at,
     machine_directory,
-    objects_directory,
     receipts_place,
     usual_place,
 )

@@ -15,6 +15,8 @@ from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
 from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
+from buildsys.pipeline.needs import leave_out_untooled
+from buildsys.pipeline.objdir import RECORD_DIRECTORY, objects_directory
 from buildsys.srctree.environment import MakeSetup, find_make_setup
 from buildsys.srctree.tree import MODULES, SourceTree, read_tree
 from buildsys.toolchain.discover import load_toolchain
@@ -23,8 +25,8 @@ from buildsys.toolchain.machine import load_machine
 from buildsys.toolchain.model import Machine, Toolchain
 
 DEFAULT_RELEASE = "10.99.12"
-_MAKE_OBJDIR = ".modbuild/make"  # below a machine's object directory, and stays empty
-_TREE_RECORD = ".modbuild/srctree.json"
+_MAKE_OBJDIR = f"{RECORD_DIRECTORY}/make"  # below a machine's object directory, and stays empty
+_TREE_RECORD = f"{RECORD_DIRECTORY}/srctree.json"
 _PARAM_VERSION = re.compile(r"^\s*#\s*define\s+__NetBSD_Version__\s+(\d+)\b", re.MULTILINE)
 
 
@@ -176,7 +178,10 @@ def load_tree(
     setup = find_make_setup(toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, known)
     roots = tuple(directories) or (config.src / MODULES,)
     jobs = len(os.sched_getaffinity(0))
-    return read_tree(setup, objects / _TREE_RECORD, lambda name: objects / name, roots, jobs)
+    tree = read_tree(
+        setup, objects / _TREE_RECORD, lambda name: objects_directory(objects, name), roots, jobs
+    )
+    return leave_out_untooled(tree, toolchain)
 
 
 def make_setup(request: Request, environment: Mapping[str, str]) -> MakeSetup:

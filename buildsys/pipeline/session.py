@@ -17,9 +17,10 @@ from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.install.switch import switch_modules
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
+from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
-from buildsys.pipeline.places import RECORD_DIRECTORY, installation_at
+from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import (
     Plan,
     Surroundings,

@@ -35,6 +35,7 @@ class Command:
     search_path: tuple[Path, ...]  # where headers are looked for, in order
     standard_output: Path | None = None  # the output that holds what the program writes
     environment: tuple[tuple[str, str], ...] = ()  # beyond what all programs get
+    further: tuple[tuple[str, ...], ...] = ()  # commands that change the outputs, one after another
 
 
 @dataclass(frozen=True, slots=True)

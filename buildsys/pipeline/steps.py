@@ -125,6 +125,7 @@ class StepExecutor:
             if command.standard_output is not None:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
+            result = self._change_outputs(command, near, result)
             seen = (*_read_depfile(command, names), *assembled)
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
@@ -138,6 +139,17 @@ class StepExecutor:
             for name in names.values():
                 remove_file(Path(name))
         return seen, _text(result)
+
+    def _change_outputs(
+        self, command: Command, names: Mapping[str, str], result: CommandResult
+    ) -> CommandResult:
+        """Run what changes the outputs afterwards; gives the result with all that was said."""
+        environment = {**self._environment, **dict(command.environment)}
+        for words in command.further:
+            argv = tuple(_rename(word, names) for word in words)
+            said = self._run(argv, environment, words, command.directory).output
+            result = replace(result, output=result.output + said)
+        return result
 
     def _launch(
         self, command: Command, argv: tuple[str, ...], assembled: Sequence[str]

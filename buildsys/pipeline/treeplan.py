@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.module.model import CompileUnit, Language, Module, ParserSource, Recipe, Trampolines
@@ -91,7 +91,7 @@ class TreePlanner:
         cflags = (flag for flag in recipe.cflags if not flag.startswith("-Wa,"))
         flags = (*cflags, *recipe.cppflags, *recipe.assym_flags, "-Wno-error", "-w")
         links = (f"generate:{self.module.name}", *self._configured())
-        yield self._compile(source, compiled, flags, links)
+        yield self._compile(source, compiled, flags, links, has_ctf=False)
         read = AssymHeader(compiled, header)
         yield self._step("generate", header.name, read, (compiled,), [header])
 
@@ -117,6 +117,7 @@ class TreePlanner:
         flags: Sequence[str],
         after: tuple[str, ...],
         spelling: str = "",
+        has_ctf: bool = True,
     ) -> Step:
         depfile = output.with_suffix(".d")
         # What is made in the object directory is compiled under its bare name, as make does.
@@ -125,6 +126,10 @@ class TreePlanner:
         search_path = (source.parent, *find_search_path(flags, self.objects))
         action = Command("compile", argv, self.objects, (output,), depfile, search_path)
         inputs = (source, *self.toolchain.cc.files)
+        if has_ctf and self.recipe.ctf_convert is not None:
+            tool = self.toolchain.require("ctfconvert")
+            action = replace(action, further=((*tool.argv, *self.recipe.ctf_convert, str(output)),))
+            inputs = (*inputs, *tool.files)
         return self._step("compile", output.name, action, inputs, [output], after)
 
     def _link_steps(self, objects: Sequence[Path], kmod: Path) -> Iterator[Step]:
@@ -136,8 +141,13 @@ class TreePlanner:
         flags = linker_flags(self.toolchain, recipe.ldflags)
         argv = link_argv(self.toolchain, objects, kmod, script, link_map, flags)
         outputs = (kmod, link_map)
-        action = Command("link", argv, self.objects, outputs, None, ())
-        inputs = (*objects, script, *self._linker_files())
+        inputs = [*objects, script, *self._linker_files()]
+        further: tuple[tuple[str, ...], ...] = ()
+        if recipe.ctf_merge is not None:
+            tool = self.toolchain.require("ctfmerge")
+            further = ((*tool.argv, *recipe.ctf_merge, "-o", str(kmod), *map(str, objects)),)
+            inputs += tool.files
+        action = Command("link", argv, self.objects, outputs, None, (), further=further)
         yield Step(f"link:{self.module.name}", self.module.name, action, _unique(inputs), outputs)
 
     def _link_script_step(self, program: Path, objects: Sequence[Path], script: Path) -> Step:

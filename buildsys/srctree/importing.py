@@ -104,8 +104,10 @@ class Importer:
         values["system"] = self._shorten(str(recipe.system))
         for name, path in _named_paths(recipe).items():
             values[name] = self._shorten(path, str(module.directory))
-        if recipe.debug is not None:
-            values["debug"] = recipe.debug
+        for name in ("ctf_convert", "ctf_merge", "debug"):
+            flags = getattr(recipe, name)
+            if flags is not None:
+                values[name] = flags
         return values
 
     def _words(self, words: Sequence[str], module: Module) -> tuple[str, ...]:

@@ -59,6 +59,9 @@ QUERIES = (
     ("DEBUGDIR", "${DEBUGDIR:U/usr/libdata/debug}"),
     ("KMODULEDIR", "${KMODULEDIR}"),
     ("CTFCONVERT", "${CTFCONVERT}"),
+    ("CTFFLAGS", "${CTFFLAGS}"),
+    ("CTFMERGE", "${CTFMERGE}"),
+    ("CTFMFLAGS", "${CTFMFLAGS}"),
     (".MAKE.MAKEFILES", "${.MAKE.MAKEFILES}"),
 )
 _SEARCH = re.compile(r"^Searching for (/.*) \.\.\.$")

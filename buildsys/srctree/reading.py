@@ -57,8 +57,6 @@ class _Reading:
         name = values["KMOD"]
         if values["PROG"] != f"{name}.kmod":
             raise self.fail(f"PROG is {values['PROG']}, expected {name}.kmod")
-        if values["CTFCONVERT"]:
-            raise self.fail("MKCTF=yes: CTF data is not made here; set MKCTF=no", "MKCTF")
         entries = tuple(self.source_entries())
         units = tuple(self.units(entries))
         self.refuse_unknown_generated()
@@ -104,6 +102,8 @@ class _Reading:
             config_options=self.flags("CONFIGOPTS"),
             parsers=tuple(self.parsers(entries)),
             trampolines=self.trampolines(),
+            ctf_convert=self.flags("CTFFLAGS") if values["CTFCONVERT"] else None,
+            ctf_merge=self.flags("CTFMFLAGS") if self.has_merge() else None,
             debug=self.debug(),
             debug_directory=PurePosixPath(values["DEBUGDIR"]) if values["PROGDEBUG"] else None,
             install_directory=self.install_directory(),
@@ -207,9 +207,15 @@ class _Reading:
         if not self.said.values["PROGDEBUG"]:
             return None
         option = "--compress-debug-sections"
+        return (option,) if option in self.rules() else ()
+
+    def has_merge(self) -> bool:
+        """Tell whether a finished kmod goes through ctfmerge: the rule's text alone says it."""
+        return bool(self.said.values["CTFMERGE"]) and "${CTFMERGE}" in self.rules()
+
+    def rules(self) -> str:
         names = (path for path in self.said.makefiles if path.endswith("/bsd.kmodule.mk"))
-        text = "".join(Path(path).read_text(errors="replace") for path in names)
-        return (option,) if option in text else ()
+        return "".join(Path(path).read_text(errors="replace") for path in names)
 
     def install_directory(self) -> PurePosixPath | None:
         """Give the modules directory; one that defines the target kmodinstall has none."""

@@ -32,6 +32,7 @@ _DISTURBING = frozenset(
         "LIBRARY_PATH",
         "OBJC_INCLUDE_PATH",
         "SUNPRO_DEPENDENCIES",
+        "VERSION",  # ctfconvert -L VERSION writes it into the object
     }
 )
 

@@ -23,7 +23,9 @@ from buildsys.toolchain.model import (
     Toolchain,
 )
 
-_EXTRA_ROLES = ("objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert")
+_EXTRA_ROLES = (
+    "objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert", "ctfmerge",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

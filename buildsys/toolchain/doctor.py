@@ -17,8 +17,8 @@ from buildsys.toolchain.model import Machine, MissingTool, Toolchain
 from buildsys.toolchain.trial import Trial, run_trial
 
 _PROBE_SECONDS = 30.0
-# Roles of which a version can be asked, with the arguments that ask; config(1), genassym and
-# ctfconvert have none.
+# Roles of which a version can be asked, with the arguments that ask; config(1), genassym,
+# ctfconvert and ctfmerge have none.
 _VERSION_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "cc": ("--version",),
     "ld": ("--version",),

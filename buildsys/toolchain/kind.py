@@ -11,7 +11,10 @@ from buildsys.toolchain.model import CompilerFamily, LinkerFamily, LinkStyle
 EMBEDDED_KIND = "zig"
 TOOLDIR_KIND = "tooldir"
 _KEYS = ("kind", "title", "link", "foreign_flags", "roles")
-ROLES = ("cc", "ld", "objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert")
+ROLES = (
+    "cc", "ld", "objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert",
+    "ctfmerge",
+)  # fmt: skip
 _STYLES = tuple(style.value for style in LinkStyle)
 _FAMILIES = {
     "cc": tuple(family.value for family in CompilerFamily),

@@ -143,6 +143,7 @@ class Toolchain:
     make: Tool | None = None
     genassym: Tool | None = None
     ctfconvert: Tool | None = None
+    ctfmerge: Tool | None = None
     missing: tuple[MissingTool, ...] = ()
 
     def tools(self) -> Iterator[tuple[str, Tool | None]]:
@@ -157,6 +158,7 @@ class Toolchain:
         yield "make", self.make
         yield "genassym", self.genassym
         yield "ctfconvert", self.ctfconvert
+        yield "ctfmerge", self.ctfmerge
 
     def require(self, role: str) -> Tool:
         """Give the tool of a role, or the error that says how to get it."""

@@ -9,7 +9,7 @@ from buildsys.base.files import remove_file, remove_tree
 from buildsys.cli import Context
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
-from buildsys.pipeline.places import KEPT, RECORD_DIRECTORY, objects_directory
+from buildsys.pipeline.objdir import KEPT, RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.plan import (
     install_place,
     machine_objdir,

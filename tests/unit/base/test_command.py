@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -145,3 +147,17 @@ def test_an_interrupt_of_the_caller_ends_the_program(tmp_path: Path) -> None:
 
 def test_a_command_is_spelled_for_a_shell() -> None:
     assert quote_argv(("cc", "-DA=b c", "it's")) == "cc '-DA=b c' 'it'\"'\"'s'"
+
+
+def test_what_a_program_wrote_just_before_it_ended_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look whether it ended comes between its last word and our reading of it."""
+
+    def time_out(process: "subprocess.Popen[bytes]", timeout: float) -> NoReturn:
+        process.wait()
+        raise subprocess.TimeoutExpired(process.args, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", time_out)
+    assert CommandRunner().run(("sh", "-c", "echo last")).output == b"last\n"
+    # One that it started holds the output open; that is not waited for.
+    held = CommandRunner().run(("sh", "-c", "sleep 2 & echo last"))
+    assert held.output == b"last\n"

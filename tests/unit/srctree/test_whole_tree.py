@@ -197,3 +197,20 @@ def test_link_sets_that_the_rules_know_nothing_of_are_left_alone(tree: TreeWorks
     tree.run("build", "sets")  # whose symbols nothing offers then
     assert (tree.objects("sets") / "sets.kmod").exists()
     assert not (tree.objects("sets") / "kldscript").exists()
+
+
+def test_a_module_named_receipts_has_the_bytes_of_make(tree: TreeWorkspace) -> None:
+    """Its flags name its object directory, which is not the one that receipts have."""
+    text = (tree.source / "sys/modules/null/Makefile").read_text()
+    own = "CPPFLAGS+= -I${.OBJDIR}/own\n.include <bsd.kmodule.mk>"
+    text = text.replace("null", "receipts").replace(".include <bsd.kmodule.mk>", own)
+    tree.write("sys/modules/receipts/Makefile", text)
+    source = (tree.source / "sys/modules/null/null.c").read_text()
+    source = source.replace("null", "receipts").replace("#include", "#include <own.h>\n#include", 1)
+    tree.write("sys/modules/receipts/receipts.c", source)
+    tree.edit("sys/modules/Makefile", "examples null", "examples null receipts")
+    own_header = tree.objects(".receipts") / "own/own.h"
+    own_header.parent.mkdir(parents=True)
+    own_header.write_text("/* found by -I */\n")
+    tree.build("receipts")
+    assert (tree.objects(".receipts") / "receipts.kmod").exists()

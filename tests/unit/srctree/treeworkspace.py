@@ -172,7 +172,7 @@ def make_tooldir(directory: Path, source: Path, makes: Path) -> None:
         assert own is not None
         words = linker if machine.name == "amd64" else " ".join(own.argv)
         write_program(programs / f"{platform}-ld", _WRAPPER.format(words=words))
-    for name in ("nbconfig", "nbyacc", "nblex"):
+    for name in ("nbconfig", "nbyacc", "nblex", "nbctfconvert", "nbctfmerge"):
         shutil.copy(FIXTURE / "tools" / name, programs / name)
     make = find_program("bmake")
     for name, arch in (("amd64", "x86_64"), ("evbarm", "earmv7hf")):

@@ -189,6 +189,6 @@ def tooldir(tmp_path: Path, make_script: Callable[[Path, str], Path]) -> Path:
     make_script(root / "lib/ld", f'exec "{names}/x86_64--netbsd-ld" "$@"')
     for name in ("objcopy", "nm", "objdump"):
         make_script(names / f"x86_64--netbsd-{name}", f"echo GNU {name} 2.39")
-    for name in ("nbconfig", "nbmake", "nbmake-amd64", "nbgenassym", "nbctfconvert"):
+    for name in ("nbconfig", "nbmake", "nbmake-amd64", "nbgenassym", "nbctfconvert", "nbctfmerge"):
         make_script(names / name, "exit 0")
     return root

@@ -38,8 +38,14 @@ KMODSCRIPT= ${KMODSCRIPTSRC}
 
 .c.o:
 	${COMPILE.c} ${COPTS.${.IMPSRC:T}} ${CPUFLAGS.${.IMPSRC:T}} ${CPPFLAGS.${.IMPSRC:T}} ${.IMPSRC}
+.if defined(CTFCONVERT)
+	${CTFCONVERT} ${CTFFLAGS} ${.TARGET}
+.endif
 .S.o:
 	${COMPILE.S} ${COPTS.${.IMPSRC:T}} ${CPUFLAGS.${.IMPSRC:T}} ${CPPFLAGS.${.IMPSRC:T}} ${.IMPSRC}
+.if defined(CTFCONVERT)
+	${CTFCONVERT} ${CTFFLAGS} ${.TARGET}
+.endif
 .y.c:
 	${YACC.y} -o ${.TARGET} ${.IMPSRC}
 .l.c:
@@ -68,6 +74,9 @@ ${PROG}: ${KMOD}_tmp.o ${KMOD}_tramp.o
 ${PROG}: ${OBJS} ${KMODSCRIPT}
 	${CC} ${LDFLAGS} -nostdlib -r -Wl,-T,${KMODSCRIPT},-d -Wl,-Map=${.TARGET}.map \
 	    -o ${.TARGET} ${OBJS}
+.if defined(CTFMERGE)
+	${CTFMERGE} ${CTFMFLAGS} -o ${.TARGET} ${OBJS}
+.endif
 .endif
 ${PROGDEBUG}: ${PROG}
 	${OBJCOPY} --only-keep-debug --compress-debug-sections ${PROG} ${PROGDEBUG}

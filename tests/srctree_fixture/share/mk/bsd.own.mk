@@ -18,6 +18,10 @@ YACC= ${TOOLDIR}/bin/nbyacc
 LEX= ${TOOLDIR}/bin/nblex
 MKCOMPATMODULES?= no
 MKDEBUG?= no
+.if ${MKCTF:Uno} != "no"
+CTFCONVERT= ${TOOLDIR}/bin/nbctfconvert
+CTFMERGE= ${TOOLDIR}/bin/nbctfmerge
+.endif
 MKEXTRA?= no
 .endif
 .if defined(BSD_MK_COMPAT_FILE)
