@@ -1,5 +1,6 @@
 """What stands against a module beyond the kernel's own judgement: broken promises and dangers."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,8 +10,17 @@ from buildsys.check.kobj import KernelObject
 from buildsys.check.loaded import LoadedModule
 from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
+from buildsys.check.values import warn_of_values
 from buildsys.check.verdict import Finding
-from buildsys.elf.model import SHN_ABS, SHN_COMMON, SHN_UNDEF, STB_WEAK, show_name
+from buildsys.elf.model import (
+    SHN_ABS,
+    SHN_COMMON,
+    SHN_UNDEF,
+    SHT_PROGBITS,
+    STB_WEAK,
+    decode_name,
+    show_name,
+)
 from buildsys.elf.modinfo import LINK_SET, ModInfo, modinfo_at
 from buildsys.elf.notes import ident_version, read_notes
 from buildsys.kernel.model import split_required
@@ -18,6 +28,7 @@ from buildsys.kernel.version import KernelVersion
 
 _STT_GNU_IFUNC = 10
 _CONSTRUCTORS = (".init_array", ".ctors", ".preinit_array", ".fini_array", ".dtors")
+_SOURCE_PATH = re.compile(rb"(?<![^\0])/[^\0\n]{1,1000}?\.[chSsyl]\0")
 _SHOWN = 5
 
 
@@ -87,6 +98,8 @@ def check_dangers(module: LoadedModule, file: Linkable, state: LoaderState) -> I
     yield from _check_symbols(file)
     yield from _check_sections(file.kobj)
     yield from _check_skipped(file)
+    yield from warn_of_values(file.kobj, file.relocations)
+    yield from _check_paths(file.kobj)
     yield from _check_values(file.kobj, state)
     yield from _check_requirements(module, file.kobj, state)
 
@@ -156,6 +169,19 @@ def _check_sections(kobj: KernelObject) -> Iterator[Finding]:
             kobj.path,
             f"{debugging} bytes of debugging are loaded into the kernel's memory: strip -g",
         )
+
+
+def _check_paths(kobj: KernelObject) -> Iterator[Finding]:
+    """build-path: absolute names of source files, from __FILE__ and the like."""
+    found: dict[str, None] = {}
+    for section in kobj.elf.sections:
+        if section.kind != SHT_PROGBITS or section.is_executable:
+            continue
+        if not section.name.startswith(".debug"):
+            paths = _SOURCE_PATH.findall(bytes(kobj.elf.content(section)))
+            found.update((decode_name(path[:-1]), None) for path in paths)
+    if found:
+        yield finding("build-path", kobj.path, _shorten(list(found)))
 
 
 def _check_skipped(file: Linkable) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from buildsys.check.relocations import (
 )
 from buildsys.check.rulebook import finding
 from buildsys.check.segments import segment_of
+from buildsys.check.values import judge_values
 from buildsys.check.verdict import Finding
 from buildsys.elf.describe import show_relocation
 from buildsys.elf.model import (
@@ -163,6 +164,7 @@ def judge_relocations(
         if bad:
             return _halt_at_first(kobj, rules, relocations, bad, is_local, zero)
         stop = _judge_places(kobj, relocations) if is_local else None
+        stop = stop or judge_values(kobj, relocations, is_local)
         if stop is not None:
             return stop
     return None

@@ -11,6 +11,15 @@ _MODULE_MACRO = "write exactly one MODULE(class, name, requires) in the sources 
 _DESCRIPTOR = "let the descriptor and MODULE() in the source say the same"
 
 _MENDS = {
+    "kernel-not-modular": "build the kernel with options MODULAR",
+    "path-length": "choose a shorter name or path",
+    "unload-name": "give the module's name, not a path",
+    "modcmd-address": "let MODULE() name a function of the module",
+    "plist-panic": "write a property list with one dictionary, as plutil or modbuild makes it",
+    "relocation-truncated": "compile with -mcmodel=kernel",
+    "relocation-ignored": "keep code of one module in one section (-fno-function-sections)",
+    "relocation-wrong": "compile with -mlong-calls",
+    "build-path": "compile with -ffile-prefix-map=DIRECTORY=NAME",
     "file-missing": "install the missing module too, or build a kernel that has it built in",
     "read-failed": _AGAIN,
     "not-elf": "give a kmod; this is another kind of file, or a damaged one",
@@ -29,7 +38,11 @@ _MENDS = {
     "alignment-panic": "ask for no alignment above a page in sources and linker scripts",
     "relocation-target": _FAULT,
     "symbol-name": _FAULT,
-    "section-overlap": _FAULT,
+    "symbol-strings-index": _FAULT,
+    "table-memory": _FAULT,
+    "relocation-lost": "leave no relocations for a section without content",
+    "relocation-value": "put what is too far away nearer, or align it: compile with the flags of a "
+    "kernel module",
     "table-size": _FAULT,
     "redefined-symbol": "rename the function or variable, or make it static; or do not load the "
     "module beside the other that has the name",

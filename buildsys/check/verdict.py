@@ -127,23 +127,3 @@ class Verdict:
         if digest_file(self.path) != self.digest:
             raise BuildsysError("the file changed after its check; build again", self.path)
         return ApprovedKmod(self.name, self.path, self.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class SetVerdict:
-    """What a run found of all kmods against one kernel; findings are about the set as a whole.
-
-    place is the directory of the modules that this kernel would load from (stand/amd64/10.99.12),
-    '' when the kmods were not sorted by such directories.
-    """
-
-    kernel: str
-    verdicts: tuple[Verdict, ...]
-    findings: tuple[Finding, ...] = ()
-    place: str = ""
-
-    @property
-    def is_fit(self) -> bool:
-        """Tell whether every kmod is fit, and nothing stands against the set."""
-        is_whole = not any(finding.severity is Severity.ERROR for finding in self.findings)
-        return is_whole and all(verdict.is_fit for verdict in self.verdicts)

@@ -172,6 +172,9 @@ CASES = (
     Case("indirect-function", text(extra=".type f, @gnu_indirect_function\nf: nop\n.data\n.quad f\n"
                                          ".globl f"),
          text(extra=".type f, @function\nf: nop\n.data\n.quad f\n.globl f")),
+    Case("relocation-truncated", text(extra="movl $cmd, %edi"), text(extra="movq $cmd, %rdi")),
+    Case("build-path", text(extra='.data\n.asciz "/home/me/module.c"'),
+         text(extra='.data\n.asciz "module.c"\n.asciz "/etc/rc.conf"')),
     Case("requirement-invisible", text(before=".globl rq", required="ffs"), text(required="ffs")),
     Case("debugging", text(extra='.section .debug_info,"",@progbits\n.quad 1'),
          text(extra='.section .comment,"",@progbits\n.quad 1')),
@@ -335,7 +338,7 @@ ELSEWHERE = {  # rules that need a sequence, another machine or more than one fi
     "builtin-disabled", "autoload-disallowed", "plist-size", "plist-invalid", "not-loaded",
     "still-required", "builtin-secmodel", "requirement-depth", "table-size",
     "requirement-unused", "unload-at-run-time", "port-unknown", "kernel-not-modular", "path-length",
-    "unload-name", "plist-panic",
+    "unload-name", "plist-panic", "relocation-value", "relocation-ignored", "relocation-wrong",
 }  # fmt: skip
 IN_THIS_FILE = {
     "name-expected", "class-expected", "version-expected", "requires-expected", "symbols-unknown",
