@@ -6,14 +6,14 @@ import errno
 import os
 import shutil
 import signal
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from installing import MEMORY, install, installation_in, order
+from installing import install, installation_in, order
+from killing import OPERATIONS, Countdown, memory_directory
 
 from buildsys.base import exchange
 from buildsys.base.errors import BuildsysError
@@ -24,10 +24,6 @@ from buildsys.install.record import metalog_entries
 from buildsys.install.switch import Installation, switch_modules
 from buildsys.metalog import render_entry
 
-OPERATIONS = (
-    "mkdir", "link", "open", "write", "chmod", "fchmod", "fsync", "rename", "replace", "unlink",
-    "rmdir", "pwrite", "ftruncate",
-)  # fmt: skip
 Tree = dict[str, bytes]
 
 
@@ -86,25 +82,6 @@ class Ground:
                     assert path.stat().st_size == file.size
 
 
-def die_at(operation: int, counted: list[str], action: Callable[[], None]) -> None:
-    """Make every operation count itself, and the given one (from 0) do the action instead."""
-    # A copied file is opened for reading too often to tell anything: only writing opens count.
-    for name in OPERATIONS:
-        real = getattr(os, name)
-
-        def call(
-            *arguments: object, _real: object = real, _name: str = name, **named: object
-        ) -> object:
-            is_write = _name != "open" or int(arguments[1]) & os.O_CREAT  # type: ignore[call-overload]
-            if is_write and len(counted) == operation:
-                action()
-            if is_write:
-                counted.append(_name)
-            return _real(*arguments, **named)  # type: ignore[operator]
-
-        setattr(os, name, call)
-
-
 def run_and_die(ground: Ground, operation: int) -> tuple[int, int]:
     """Switch in a child that kills itself; give its wait status and its count of operations."""
     reader, writer = os.pipe()
@@ -112,13 +89,13 @@ def run_and_die(ground: Ground, operation: int) -> tuple[int, int]:
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        counted: list[str] = []
         real_write, real_exit = os.write, os._exit
-        die_at(operation, counted, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        countdown = Countdown(operation, lambda _name: os.kill(os.getpid(), signal.SIGKILL))
+        countdown.watch_files()
         try:
             ground.switch()
         finally:
-            real_write(writer, b"%d" % len(counted))
+            real_write(writer, b"%d" % len(countdown.names))
             real_exit(0)
     os.close(writer)
     _, status = os.waitpid(child, 0)
@@ -143,9 +120,8 @@ def make_ground(directory: Path, can_exchange: bool) -> Ground:
 @pytest.fixture
 def memory() -> Iterator[Path]:
     """Give a directory in memory where there is one: a disk would make thousands of runs slow."""
-    shared = MEMORY if os.access(MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=shared) as name:
-        yield Path(name)
+    with memory_directory() as directory:
+        yield directory
 
 
 @pytest.fixture(autouse=True)
@@ -209,16 +185,14 @@ def test_an_error_in_any_operation_leaves_the_tree_old_or_new_and_is_told(
     _, total = run_and_die(dry, -1)
     for operation in range(0, total, 3):
         ground = make_ground(memory / "ground", can_exchange)
-        counted: list[str] = []
 
-        def fail(counted: list[str] = counted) -> None:
-            counted.append("failed")
+        def fail(_name: str) -> None:
             raise OSError(number, os.strerror(number))
 
         with pytest.MonkeyPatch.context() as monkeypatch:
             for name in OPERATIONS:
                 monkeypatch.setattr(os, name, getattr(os, name))
-            die_at(operation, counted, fail)
+            Countdown(operation, fail).watch_files()
             with contextlib.suppress(BuildsysError):
                 ground.switch()
         assert ground.read() in (old, NEW)
