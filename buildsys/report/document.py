@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from buildsys.check.detail import ModuleDetail
 from buildsys.check.rulebook import find_rule
-from buildsys.check.verdict import Finding, Outcome, Severity
+from buildsys.check.verdict import Explanation, Finding, Outcome, Severity
 from buildsys.report.model import (
     BuildOutcome,
     ModuleResult,
@@ -73,7 +73,11 @@ def _result_document(result: ModuleResult) -> dict[str, object]:
         "errno": 0 if verdict is None else verdict.errno,
         "sha256": None if verdict is None else verdict.digest.hex(),
         "inputs": [] if verdict is None else [spell_path(path) for path in verdict.inputs],
+        "closure": [] if verdict is None else [plain(name) for name in verdict.closure],
         "findings": [_finding_document(finding) for finding in result.findings],
+        "explanations": []
+        if verdict is None
+        else [_explanation_document(one) for one in verdict.explanations],
         "detail": None if result.detail is None else _detail_document(result.detail),
     }
 
@@ -96,6 +100,22 @@ def _finding_document(finding: Finding) -> dict[str, object]:
         "errno": finding.errno,
         "source": finding.source,
         "kernel_message": plain(finding.kernel_message),
+        "subject": plain(finding.subject),
+    }
+
+
+def _explanation_document(explanation: Explanation) -> dict[str, object]:
+    return {
+        "rule": explanation.rule,
+        "subject": plain(explanation.subject),
+        "nearest": [plain(name) for name in explanation.nearest],
+        "offered_by": [plain(name) for name in explanation.offered_by],
+        "origins": [
+            {"path": plain(one.path), "line": one.line, "condition": plain(one.condition)}
+            for one in explanation.origins
+        ],
+        "gone_from": plain(explanation.gone_from),
+        "advice": [plain(text) for text in explanation.advice],
     }
 
 
@@ -130,6 +150,7 @@ def describe_report_schema() -> _Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "modbuild report",
         "$defs": {
+            "explanation": _EXPLANATION,
             "finding": _FINDING,
             "work": _object(_WORK),
             "stage": _object({"name": _TEXT, **_WORK}),
@@ -189,6 +210,18 @@ _FINDING = _object(
         "errno": _NATURAL,
         "source": _TEXT,
         "kernel_message": _TEXT,
+        "subject": _TEXT,
+    }
+)
+_EXPLANATION = _object(
+    {
+        "rule": _TEXT,
+        "subject": _TEXT,
+        "nearest": _list(_TEXT),
+        "offered_by": _list(_TEXT),
+        "origins": _list(_object({"path": _TEXT, "line": _NATURAL, "condition": _TEXT})),
+        "gone_from": _TEXT,
+        "advice": _list(_TEXT),
     }
 )
 _RULE = _object({"severity": _SEVERITY, "meaning": _TEXT, "source": _TEXT})
@@ -224,7 +257,9 @@ _MODULE = _object(
         "errno": _NATURAL,
         "sha256": {"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"},
         "inputs": _list(_TEXT),
+        "closure": _list(_TEXT),
         "findings": _list({"$ref": "#/$defs/finding"}),
+        "explanations": _list({"$ref": "#/$defs/explanation"}),
         "detail": _or_null("detail"),
     }
 )

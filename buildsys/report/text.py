@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buildsys.check.mends import find_mend
 from buildsys.check.rulebook import Rule, find_rule, show_errno
-from buildsys.check.verdict import Finding, Outcome, Severity
+from buildsys.check.verdict import Explanation, Finding, Outcome, Severity
 from buildsys.report.model import ModuleResult, Report, State, Target
 from buildsys.report.spelling import block, plain
 
@@ -64,6 +64,10 @@ def _describe_target(
     spelled = _spell_files(results, options)
     found += [_tell(f, result, spelled) for result in results for f in result.findings]
     yield from _describe_findings(found, options)
+    if options.has_explanation:
+        for result in results:
+            for one in () if result.verdict is None else result.verdict.explanations:
+                yield from _describe_explanation(result.name, one)
     if results:
         yield sum_up(results)
 
@@ -86,6 +90,22 @@ def _describe_work(name: str, state: State, message: str, output: str) -> Iterat
     yield f"{plain(name)}: {state.value}{f': {plain(message)}' if message else ''}"
     for line in block(output.rstrip("\n")).split("\n") if output else ():
         yield f"    {line}"
+
+
+def _describe_explanation(name: str, one: Explanation) -> Iterator[str]:
+    """Give what is known of one name: where it is, what looks like it, what to do."""
+    yield f"{plain(name)}: {plain(one.subject) or one.rule}:"
+    if one.nearest:
+        yield f"    looks like: {plain(', '.join(one.nearest))}"
+    if one.offered_by:
+        yield f"    offered by: {plain(', '.join(one.offered_by))}"
+    for origin in one.origins:
+        condition = f", with {plain(origin.condition)}" if origin.condition else ""
+        yield f"    defined in: sys/{plain(origin.path)}:{origin.line}{condition}"
+    if one.gone_from:
+        yield f"    gone since: {plain(one.gone_from)}"
+    for advice in one.advice:
+        yield f"    {plain(advice)}"
 
 
 def _spell_files(results: Sequence[ModuleResult], options: TextOptions) -> dict[Path, str]:

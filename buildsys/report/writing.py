@@ -13,6 +13,7 @@ from buildsys.report.model import Report
 
 # Each form, and the function that gives its bytes.
 FORMS = {
+    "html": "page:render_page",
     "json": "document:render_json",
     "junit": "junit:render_junit",
     "sarif": "sarif:render_sarif",

@@ -7,7 +7,7 @@ import pytest
 
 from buildsys.check.detail import ModuleDetail, SymbolUse
 from buildsys.check.rulebook import finding
-from buildsys.check.verdict import Finding, Outcome, Verdict
+from buildsys.check.verdict import Explanation, Finding, Origin, Outcome, Verdict
 from buildsys.report.model import BuildOutcome, ModuleResult, Report, Stage, State, Target
 
 KERNEL = "amd64 10.99.12 (GENERIC)"
@@ -16,7 +16,17 @@ ODD_NAME = "od\nd\x1b[31m<b>&amp;\"'" + os.fsdecode(b"\xff") + "\u202e]]>{{7*7}}
 
 def make_verdict(name: str, outcome: Outcome, *findings: Finding) -> Verdict:
     path = Path("kmods") / f"{name}.kmod"
-    return Verdict(name, path, bytes(range(32)), KERNEL, outcome, findings, (path,))
+    explanations = tuple(
+        Explanation(
+            one.rule, "x" + ODD_NAME, ("y",), ("gamma",), (Origin("kern/x.c", 3, "ffs & !wapbl"),),
+            "amd64 10.99.11", ("Build it again.",),
+        )
+        for one in findings
+    )  # fmt: skip
+    return Verdict(
+        name, path, bytes(range(32)), KERNEL, outcome, findings, (path,), ("alpha",),
+        ("alpha", name), explanations,
+    )  # fmt: skip
 
 
 def make_result(name: str, outcome: Outcome, *findings: Finding) -> ModuleResult:
