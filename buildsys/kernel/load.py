@@ -25,6 +25,7 @@ from buildsys.kernel.version import KernelVersion
 
 _GZIP = b"\x1f\x8b"
 _MAXIMUM_UNPACKED_BYTES = 128 << 20
+_PACKED_PIECE_BYTES = 16 << 10  # of which deflate makes 16 MiB at most
 _MAXIMUM_TEXT_BYTES = 8 << 20
 _KINDS = "a kernel (netbsd, netbsd.gdb, netbsd.gz), the output of nm, or a saved kernel map"
 
@@ -85,17 +86,23 @@ def _unpack(image: memoryview, path: Path) -> memoryview:
     if bytes(image[:2]) != _GZIP:
         return image
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    content = bytearray()  # grown piece by piece: one call would take twice the memory
+    position = 0
     try:
-        content = unpacker.decompress(image, _MAXIMUM_UNPACKED_BYTES)
+        while position < len(image) and not unpacker.eof:
+            piece = image[position : position + _PACKED_PIECE_BYTES]
+            position += len(piece)
+            content += unpacker.decompress(piece)
+            if len(content) > _MAXIMUM_UNPACKED_BYTES:
+                raise BuildsysError(
+                    f"unpacks to more than {_MAXIMUM_UNPACKED_BYTES >> 20} MiB; gunzip it first",
+                    path,
+                )
     except zlib.error as error:
         raise BuildsysError(f"a damaged gzip file: {error}; fetch it again", path) from error
-    if unpacker.unconsumed_tail:
-        raise BuildsysError(
-            f"unpacks to more than {_MAXIMUM_UNPACKED_BYTES >> 20} MiB; gunzip it first", path
-        )
     if not unpacker.eof:
         raise BuildsysError("the gzip file is cut short; fetch or copy it again", path)
-    return memoryview(content)
+    return memoryview(content).toreadonly()
 
 
 def _parse_map(content: bytes, path: Path) -> Kernel:

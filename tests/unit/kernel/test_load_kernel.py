@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import resource
 import shutil
 import struct
 import time
@@ -149,6 +150,19 @@ def test_a_truncated_gzip_is_refused(build_kernel: Callable[..., Path], tmp_path
     cut.write_bytes(packed[:20] + b"\xff\xff\xff" + packed[23:])
     with pytest.raises(BuildsysError, match=r"netbsd\.gz: "):
         load_kernel(cut)
+
+
+def test_a_gzip_bomb_takes_less_than_256_mib(tmp_path: Path) -> None:
+    bomb = tmp_path / "netbsd.gz"
+    bomb.write_bytes(gzip.compress(bytes(200 << 20)))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), before[1]))
+    try:
+        with pytest.raises(BuildsysError, match="unpacks to more than 128"):
+            load_kernel(bomb)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
