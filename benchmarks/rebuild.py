@@ -22,8 +22,9 @@ from pathlib import Path
 from synthetic import write_tree
 
 from buildsys.pipeline.plan import Plan, make_plan
-from buildsys.pipeline.request import load_config, load_request
+from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import find_surroundings
+from buildsys.pipeline.settings import load_config
 from buildsys.pipeline.step import Command, Generate, Install
 
 # The program itself, telling at its end how much memory the process had at most (KiB).

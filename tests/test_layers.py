@@ -2,12 +2,15 @@
 
 import ast
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "buildsys"
 
@@ -67,6 +70,8 @@ IMPORTERS = {
     "cli.py",
     "report/writing.py",
     "verbs/build.py",
+    "verbs/listing.py",
+    "verbs/schema.py",
 }  # behind the verb that is chosen
 
 _WRITING_NAMES = {
@@ -266,3 +271,49 @@ def test_a_run_with_nothing_to_do_loads_the_snapshot_alone(tmp_path: Path) -> No
         "buildsys.snapshot",
     }
     assert not loaded & {*HEAVY, "argparse", "dataclasses", "pathlib", "re", "typing", "contextlib"}
+
+
+START = {"__main__", "base", "base.errors", "cli", "config", "options", "snapshot", "version"}
+VERB = {*START, "verbs"}
+YAML = {"base.yamlfile", "pipeline", "pipeline.settings", "verbs.settings"}
+DESCRIPTORS = {
+    "module", "module.descriptor", "module.model", "module.recipefile", "plist", "base.yamlfile",
+}  # fmt: skip
+# What each verb that only looks imports of ours, beyond Python's own library.
+LOADED = {
+    ("config",): VERB | YAML | {"verbs.configuration"},
+    ("schema",): VERB | DESCRIPTORS | {"verbs.schema"},
+    ("list",): VERB
+    | YAML
+    | DESCRIPTORS
+    | {"base.shipped", "pipeline.descriptors", "toolchain", "toolchain.machine"}
+    | {"toolchain.model", "verbs.listing"},
+    ("info", "FILE"): VERB
+    | {"base.digest", "elf", "elf.describe", "elf.memory", "elf.model", "elf.modinfo"}
+    | {"elf.notes", "elf.reader", "elf.relocnames", "verbs.info"},
+}
+
+
+@pytest.mark.parametrize("words", LOADED, ids=lambda words: words[0])
+def test_a_verb_that_only_looks_loads_what_it_needs(tmp_path: Path, words: tuple[str, ...]) -> None:
+    case = PACKAGE.parent / "tests/data/loader-cases/cases/ok_hello/ok_hello/ok_hello.kmod"
+    (tmp_path / "modules").symlink_to(PACKAGE.parent / "modules")
+    loaded = loaded_by(tmp_path, *(str(case) if word == "FILE" else word for word in words))
+    found = {name.removeprefix("buildsys.") for name in loaded if name.startswith("buildsys.")}
+    assert found == LOADED[words]
+    assert not loaded & {"doit", "jinja2", "rich", "sqlite3", "subprocess"}
+
+
+def test_a_verb_that_only_looks_starts_in_under_150_milliseconds(tmp_path: Path) -> None:
+    """CPU time counts, which others that work on this machine change little; best of five."""
+    (tmp_path / "modules").symlink_to(PACKAGE.parent / "modules")
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    for verb in ("--help", "config", "schema", "list"):
+        seconds = []
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            command = (sys.executable, "-m", "buildsys", verb)
+            subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert min(seconds) < 0.15, verb

@@ -21,6 +21,11 @@ class Stamp:
     size: int
     inode: int
 
+    @property
+    def numbers(self) -> tuple[int, int, int, int]:
+        """Give the four in their order."""
+        return self.ctime_ns, self.mtime_ns, self.size, self.inode
+
 
 def stat_stamp(path: str | Path) -> Stamp | None:
     """Stat a file; None when there is none (or a directory of its path is none)."""

@@ -13,7 +13,7 @@ from buildsys.pipeline.executor import Executor
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.progress import describe_step
-from buildsys.pipeline.request import load_config, load_request
+from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import (
     find_launching,
     find_surroundings,
@@ -21,6 +21,7 @@ from buildsys.pipeline.session import (
     make_executor,
     open_store,
 )
+from buildsys.pipeline.settings import load_config
 from buildsys.pipeline.step import Record, Step
 from buildsys.pipeline.store import Store, Ticket
 from buildsys.pipeline.tasks import action_failure, dodo_error, running_backend

@@ -1,10 +1,10 @@
 """What came of a run, in words for people."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildsys.base.wording import count, show_path
 from buildsys.check.rulebook import find_rule
 from buildsys.check.verdict import Finding, Severity, Verdict
 from buildsys.pipeline.outcome import FailureKind, RunResult
@@ -13,17 +13,6 @@ from buildsys.pipeline.session import Session
 
 _SHOWN_FINDINGS = 3
 _MENDS = {"symbols-unknown": "; give a kernel of this machine with --kernel"}
-
-
-def show_path(path: Path, directory: Path) -> str:
-    """Spell a path as someone standing in directory would."""
-    relative = os.path.relpath(path, directory)
-    return str(path) if relative.startswith("..") else relative
-
-
-def count(number: int, noun: str) -> str:
-    """Say how many of something there are: 1 module, 2 modules."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe_notes(verdicts: Sequence[Verdict], severity: Severity) -> tuple[str, ...]:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.epoch import read_time
-from buildsys.base.errors import BuildsysError, Place, UsageError, os_error_text
+from buildsys.base.errors import BuildsysError, UsageError, os_error_text
 from buildsys.base.shipped import shipped_path
-from buildsys.base.yamlfile import YamlValue, load_yaml
-from buildsys.config import CONFIG_FILE, SETTINGS, Config, resolve_config
+from buildsys.config import Config
 from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
-from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
+from buildsys.pipeline.descriptors import is_tree_described, load_modules
 from buildsys.pipeline.needs import leave_out_untooled
 from buildsys.pipeline.objdir import RECORD_DIRECTORY, objects_directory
 from buildsys.srctree.environment import MakeSetup, find_make_setup
@@ -51,33 +50,6 @@ class Request:
     other_modules: tuple[str, ...]  # those that are for other machines
     tree: SourceTree | None = None  # where the modules are a source tree's
     seconds: int = 0  # since 1970: the time that reproducible results bear
-
-
-def load_config(
-    options: Mapping[str, str],
-    environment: Mapping[str, str],
-    directory: Path,
-    file: Path | None = None,
-) -> Config:
-    """Read modbuild.yaml (or the given file), if there is one, and choose every setting."""
-    path = file if file is not None else directory / CONFIG_FILE
-    if file is None and not path.is_file():
-        return resolve_config(options, environment, {}, directory, None)
-    entries = load_yaml(path).as_map("a mapping of settings to values")
-    entries.refuse_unknown(tuple(setting.key for setting in SETTINGS))
-    flags = {setting.key for setting in SETTINGS if setting.is_flag}
-    values = {
-        key: ("no", "yes")[value.as_boolean()] if key in flags else _read_setting(value)
-        for key, value in entries.entries.items()
-    }
-    return resolve_config(options, environment, values, directory, path)
-
-
-def _read_setting(value: YamlValue) -> str:
-    text = value.as_string()
-    if not text:
-        raise value.expect("a value")
-    return text
 
 
 def load_target(config: Config) -> Target:
@@ -158,12 +130,6 @@ def load_request(
     return Request(config, target, toolchain, modules, others, None, seconds)
 
 
-def is_tree_described(config: Config) -> bool:
-    """Tell whether modules come from the source tree's makefiles: no descriptors are given."""
-    is_default = dict(config.origins).get("modules") == "default"
-    return config.src is not None and is_default and not config.modules.is_dir()
-
-
 def load_tree(
     config: Config,
     toolchain: Toolchain,
@@ -197,32 +163,3 @@ def make_setup(request: Request, environment: Mapping[str, str]) -> MakeSetup:
 def _make_environment(config: Config, environment: Mapping[str, str]) -> Mapping[str, str]:
     """Give what make sees: share/mk/bsd.sys.mk has its own flags for MKREPRO."""
     return {**environment, "MKREPRO": "yes"} if config.reproducible else environment
-
-
-def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:
-    """Read all descriptors of a configuration."""
-    if not config.modules.is_dir():
-        raise BuildsysError(
-            "there is no such directory; expected module descriptors NAME/NAME.yaml in it "
-            "(make a first one with 'modbuild init DIR')",
-            Place(config.modules),
-        )
-    if not find_descriptors(config.modules):
-        raise BuildsysError(
-            "no module descriptor NAME/NAME.yaml in this directory", Place(config.modules)
-        )
-    return load_descriptors(config.modules, module_variables(config, machine))
-
-
-def module_variables(config: Config, machine: Machine) -> dict[str, str]:
-    """Give what ${NAME} stands for in a descriptor."""
-    variables = {
-        "MACHINE": machine.name,
-        "MACHINE_ARCH": machine.arch,
-        "MACHINE_CPU": machine.cpu,
-        "OBJDIR": str(config.objdir / machine.label),
-    }
-    if config.src is not None:
-        variables["NETBSDSRCDIR"] = str(config.src)
-        variables["S"] = str(config.src / "sys")
-    return variables

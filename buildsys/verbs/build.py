@@ -5,23 +5,22 @@ import importlib
 import os
 import sys
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
+from buildsys.base.wording import count, show_path
 from buildsys.check.verdict import Severity
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.pipeline.judge import load_verdicts
 from buildsys.pipeline.progress import LineProgress
 from buildsys.pipeline.report import (
-    count,
     describe_failures,
     describe_notes,
     describe_summary,
     describe_up_to_date,
-    show_path,
 )
 from buildsys.pipeline.session import RunOptions, Session, run_session
 from buildsys.pipeline.tasks import Progress
@@ -183,7 +182,7 @@ def _save_snapshot(session: Session, context: Context, message: str) -> None:
     try:
         make_directory(session.request.config.objdir / ".snapshots")
         stamps = [
-            (path, None if stamp is None else astuple(stamp))
+            (path, None if stamp is None else stamp.numbers)
             for path, stamp in session.watch.stamps
         ]
         content = snapshot.render_snapshot(key, message, stamps)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.wording import show_path
 from buildsys.check.check import check_set
 from buildsys.check.detail import describe_set
 from buildsys.check.kmodfile import KmodCache
@@ -12,7 +13,6 @@ from buildsys.check.verdict import Outcome
 from buildsys.cli import Context
 from buildsys.kernel.model import Kernel
 from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.report import show_path
 from buildsys.pipeline.request import load_target
 from buildsys.report.model import ModuleResult, Report, Target
 from buildsys.report.text import TextOptions, describe_report

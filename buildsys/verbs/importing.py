@@ -5,9 +5,9 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import make_directory, write_if_changed
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.pipeline.plan import select_modules
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.session import load_named
 from buildsys.srctree.importing import Importer, path_variables
 from buildsys.verbs.settings import read_config

@@ -7,11 +7,11 @@ from buildsys.base.digest import digest_file
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.metalog import MetalogLine, parse_metalog
 from buildsys.pipeline.places import usual_place
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, render_manifest
 from buildsys.provenance.signing import parse_key, sign_file

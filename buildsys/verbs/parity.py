@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
+from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.elf.difference import describe_differences
 from buildsys.module.model import Module
 from buildsys.pipeline.plan import Plan, make_plan
-from buildsys.pipeline.report import count
 from buildsys.pipeline.request import Request, make_setup
 from buildsys.pipeline.session import find_surroundings, load_named
 from buildsys.pipeline.step import Command

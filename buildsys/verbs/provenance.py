@@ -8,10 +8,10 @@ from buildsys.base.digest import digest_file
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.receipt import load_receipt
 from buildsys.pipeline.plan import Plan, make_plan
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import find_surroundings
 from buildsys.pipeline.step import Command

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from buildsys.base.errors import ExitStatus, UsageError
 from buildsys.base.files import remove_file, remove_tree
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
@@ -16,7 +17,6 @@ from buildsys.pipeline.plan import (
     receipts_directory,
     select_modules,
 )
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import lock_objdir
 from buildsys.verbs.settings import read_config

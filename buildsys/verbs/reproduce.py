@@ -13,10 +13,10 @@ from buildsys.base.epoch import TIMES, read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory
 from buildsys.base.treecopy import give_directory
+from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.elf.difference import find_first_difference
-from buildsys.pipeline.report import count
 from buildsys.pipeline.request import load_target
 from buildsys.pipeline.twice import Condition, build_once, choose_conditions, lay_sources
 from buildsys.toolchain.discover import load_toolchain

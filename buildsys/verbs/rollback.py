@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildsys.base.errors import ExitStatus
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.install.history import Generation, prune_history
@@ -20,7 +21,6 @@ from buildsys.install.rollback import (
 )
 from buildsys.install.switch import Installation, describe_switch
 from buildsys.pipeline.places import installation_at, lock_machine, usual_place
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import Target, load_target
 from buildsys.verbs.settings import read_config
 

@@ -4,7 +4,7 @@ import argparse
 
 from buildsys.cli import Context
 from buildsys.config import SETTINGS, Config
-from buildsys.pipeline.request import load_config
+from buildsys.pipeline.settings import load_config
 
 
 def read_config(arguments: argparse.Namespace, context: Context) -> Config:

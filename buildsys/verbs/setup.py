@@ -1,17 +1,13 @@
 """The verbs that help to start: init, schema, config, doctor."""
 
 import argparse
-import json
 import re
 
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import make_directory, write_whole
+from buildsys.base.wording import show_path
 from buildsys.cli import Context
-from buildsys.config import describe_config
-from buildsys.module.descriptor import describe_schema
 from buildsys.module.model import MAXIMUM_NAME_BYTES, ModuleClass
-from buildsys.pipeline.report import show_path
-from buildsys.report.document import describe_report_schema
 from buildsys.template import render_new_directory
 from buildsys.toolchain.doctor import examine_toolchains, render_doctor, render_doctor_json
 from buildsys.toolchain.kind import choose_kind
@@ -43,22 +39,6 @@ def init(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         write_whole(directory / path, text.encode())
         print(show_path(directory / path, context.directory))
     print(f"Now: cd {arguments.path} && modbuild install")
-    return ExitStatus.DONE
-
-
-def schema(arguments: argparse.Namespace, _context: Context) -> ExitStatus:
-    """Print the JSON Schema of module descriptors, or of reports."""
-    describe = {"descriptor": describe_schema, "report": describe_report_schema}[arguments.which]
-    print(json.dumps(describe(), indent=2))
-    return ExitStatus.DONE
-
-
-def config(arguments: argparse.Namespace, context: Context) -> ExitStatus:
-    """Show every setting, its value and where that comes from."""
-    rows = describe_config(read_config(arguments, context))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for key, value, origin in rows:
-        print(f"{key:<{widths[0]}}  {value:<{widths[1]}}  ({origin})")
     return ExitStatus.DONE
 
 

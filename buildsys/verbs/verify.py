@@ -10,6 +10,7 @@ from pathlib import Path
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import read_whole
+from buildsys.base.wording import count, show_path
 from buildsys.check.check import check_set
 from buildsys.check.verdict import Finding, Severity
 from buildsys.cli import Context
@@ -26,7 +27,6 @@ from buildsys.kernel.load import load_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.metalog import parse_metalog
 from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.request import load_target
 from buildsys.provenance.manifest import load_signed_manifest
 from buildsys.provenance.signing import parse_key

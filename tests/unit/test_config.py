@@ -7,7 +7,7 @@ import pytest
 
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.config import SETTINGS, Setting, describe_config, resolve_config
-from buildsys.pipeline.request import load_config
+from buildsys.pipeline.settings import load_config
 
 HERE = Path("/here")
 FILE = Path("/file/modbuild.yaml")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.wording import count, show_path
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepFailed
 from buildsys.pipeline.progress import LineProgress, describe_failure, describe_step
-from buildsys.pipeline.report import count, show_path
 from buildsys.pipeline.step import Command, Generate, Step
 
 COMMAND = Command("compile", ("cc", "-DA=b c"), Path("/o"), (), None, ())

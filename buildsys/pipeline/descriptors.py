@@ -1,0 +1,42 @@
+"""The modules that a configuration describes in YAML; imports no more than that takes."""
+
+from buildsys.base.errors import BuildsysError, Place
+from buildsys.config import Config
+from buildsys.module.descriptor import find_descriptors, load_descriptors
+from buildsys.module.model import Module
+from buildsys.toolchain.model import Machine
+
+
+def is_tree_described(config: Config) -> bool:
+    """Tell whether modules come from the source tree's makefiles: no descriptors are given."""
+    is_default = dict(config.origins).get("modules") == "default"
+    return config.src is not None and is_default and not config.modules.is_dir()
+
+
+def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:
+    """Read all descriptors of a configuration."""
+    if not config.modules.is_dir():
+        raise BuildsysError(
+            "there is no such directory; expected module descriptors NAME/NAME.yaml in it "
+            "(make a first one with 'modbuild init DIR')",
+            Place(config.modules),
+        )
+    if not find_descriptors(config.modules):
+        raise BuildsysError(
+            "no module descriptor NAME/NAME.yaml in this directory", Place(config.modules)
+        )
+    return load_descriptors(config.modules, module_variables(config, machine))
+
+
+def module_variables(config: Config, machine: Machine) -> dict[str, str]:
+    """Give what ${NAME} stands for in a descriptor."""
+    variables = {
+        "MACHINE": machine.name,
+        "MACHINE_ARCH": machine.arch,
+        "MACHINE_CPU": machine.cpu,
+        "OBJDIR": str(config.objdir / machine.label),
+    }
+    if config.src is not None:
+        variables["NETBSDSRCDIR"] = str(config.src)
+        variables["S"] = str(config.src / "sys")
+    return variables
