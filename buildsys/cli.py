@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.config import SETTINGS
@@ -104,6 +104,23 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         print(f"{self.prog}: {message}", file=sys.stderr)
         sys.exit(ExitStatus.USAGE)
+
+
+class _Several(argparse.Action):
+    """Keeps the last value of a setting under its key, and all of them under KEY_given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Take one more value."""
+        del parser, option_string
+        every = f"{self.dest}_given"
+        setattr(namespace, every, (*getattr(namespace, every, ()), values))
+        setattr(namespace, self.dest, values)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -215,8 +232,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             text += f"; default {setting.default}"
         meta = "PATH" if setting.is_path else "WORD"
         group.add_argument(
-            *names, dest=setting.key, metavar=meta, help=text, default=argparse.SUPPRESS
-        )
+            *names, dest=setting.key, metavar=meta, help=text, default=argparse.SUPPRESS,
+            action=_Several,
+        )  # fmt: skip
     group.add_argument("--config", type=Path, metavar="FILE", help="read this modbuild.yaml")
 
 

@@ -209,15 +209,27 @@ def _check_values(kobj: KernelObject, state: LoaderState) -> Iterator[Finding]:
 def _check_requirements(
     module: LoadedModule, kobj: KernelObject, state: LoaderState
 ) -> Iterator[Finding]:
-    needed = frozenset(kobj.undefined)
+    """requirement-unused, requirement-indirect: what is used is what is required."""
+    used = frozenset(
+        found.provider
+        for name in kobj.undefined
+        if not state.is_kernel_name(name) and (found := state.find(name)) is not None
+    )
     for required in filter(None, map(state.find_module, module.required)):
-        if required.file is not None and needed.isdisjoint(required.file.kobj.defined):
+        if required.file is not None and required.name not in used:
             yield finding(
                 "requirement-unused",
                 kobj.path,
                 f"requires {show_name(required.name)} and uses none of its symbols",
                 subject=required.name,
             )
+    for name in sorted(used - {"", module.name, *module.required}):
+        yield finding(
+            "requirement-indirect",
+            kobj.path,
+            f"uses symbols of {show_name(name)}, which only others require for it",
+            subject=name,
+        )
 
 
 def _join(names: tuple[str, ...]) -> str:

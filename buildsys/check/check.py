@@ -10,10 +10,13 @@ from buildsys.check.kobj import Halt
 from buildsys.check.loaded import FindFile, LoadResult
 from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
+from buildsys.check.together import add_luck
 from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
 from buildsys.kernel.model import Kernel, split_required
 
 _KMOD = ".kmod"
+_WEIGHTS = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+_BUILT_IN = "built-in"
 _SYMBOLS_UNKNOWN = "symbols-unknown"
 
 
@@ -57,7 +60,7 @@ def check_kmod(
         file.digest,
         kernel.label,
         outcome,
-        tuple(findings),
+        tuple(sorted(findings, key=_weigh)),
         result.inputs or (path,),
         _requires(file.result, cache),
         () if result.module is None else state.loaded_names(),
@@ -79,7 +82,13 @@ def check_set(
         if isinstance(result, Linkable):
             for symbol in result.kobj.defined:
                 cache.providers.setdefault(symbol, name)
-    return tuple(check_kmod(path, kernel, required, None, cache) for path in paths)
+    verdicts = [check_kmod(path, kernel, required, None, cache) for path in paths]
+    return add_luck(verdicts, kernel, _directory(kernel, required), cache)
+
+
+def _weigh(found: Finding) -> tuple[bool, int]:
+    """Order findings: what decides comes first; that a name is built in decides before all else."""
+    return found.rule != _BUILT_IN, _WEIGHTS.index(found.severity)
 
 
 def _requires(file: Linkable | Halt, cache: KmodCache) -> tuple[str, ...]:
@@ -114,7 +123,7 @@ def _without_echo(findings: Sequence[Finding], path: Path) -> list[Finding]:
 
 def _builtin_finding(path: Path, name: str) -> Finding:
     return finding(
-        "built-in",
+        _BUILT_IN,
         path,
         f"this kernel has {name} built in, and refuses to load another; judged as if it had not",
     )

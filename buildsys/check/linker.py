@@ -75,6 +75,11 @@ def known_value(kobj: KernelObject, entry: int) -> int | None:
     return kobj.symbols.values[entry]
 
 
+def is_tolerated(name: str) -> bool:
+    """Tell whether a global may be defined by several modules."""
+    return name in _TOLERATED or name.startswith(_TOLERATED_PREFIXES)
+
+
 def is_zero(kobj: KernelObject, entry: int) -> bool:
     """Tell whether the kernel finds a defined symbol and then takes its value for none."""
     return kobj.symbols.sections[entry] != SHN_ABS and known_value(kobj, entry) == 0
@@ -91,7 +96,7 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
         value = known_value(kobj, entry)
         if value is not None and value == definition.value:
             continue
-        if name in _TOLERATED or name.startswith(_TOLERATED_PREFIXES):
+        if is_tolerated(name):
             continue
         if value is not None and definition.is_absolute and definition.value is None:
             continue  # beyond.py notes that this cannot be told

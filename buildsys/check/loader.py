@@ -106,8 +106,12 @@ class LoaderState:
 
     def offers(self, name: str) -> bool:
         """Tell whether a global exists, as find does."""
+        return self.is_kernel_name(name) or name in self._offered
+
+    def is_kernel_name(self, name: str) -> bool:
+        """Tell whether the kernel itself has a global."""
         symbols = self.kernel.symbols
-        return (symbols is not None and name in symbols.globals) or name in self._offered
+        return symbols is not None and name in symbols.globals
 
     def disable_builtin(self, name: str) -> None:
         """Put a built-in module into the state after modunload(8): it needs force from now on."""

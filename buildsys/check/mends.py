@@ -100,6 +100,10 @@ _MENDS = {
     "relocation-skipped": _FAULT,
     "requirement-unused": "take the requirement out, unless the module must be there for another "
     "reason",
+    "requirement-indirect": "require that module, too: others may stop doing so",
+    "requirement-missing": "require that module in MODULE()",
+    "name-clash": "give one of the modules another name",
+    "symbol-clash": "rename the global in one of the modules, or make it static",
     "requirement-invisible": "let MODULE() make the list of requirements: a string, not a global",
     "debugging": "strip -g the module, or build without debugging information",
     "symbols-unknown": "give the kernel itself with --kernel, not stripped of its symbols",

@@ -102,8 +102,13 @@ def read_source_version(source: Path) -> KernelVersion:
 
 def find_shipped_kernel(machine: Machine, version: KernelVersion) -> Path | None:
     """Find the saved map of a kernel that comes with the tool, if there is one."""
+    return find_shipped_map(machine.module_directory, version)
+
+
+def find_shipped_map(module_machine: str, version: KernelVersion) -> Path | None:
+    """Find the same by the name that the kernel's modules directory has for the machine."""
     directory = shipped_path("toolchain/kernel")
-    found = sorted(directory.glob(f"{machine.module_directory}-{version}-*.kmap*"))
+    found = sorted(directory.glob(f"{module_machine}-{version}-*.kmap*"))
     return found[0] if found else None
 
 

@@ -182,8 +182,7 @@ def _save_snapshot(session: Session, context: Context, message: str) -> None:
     try:
         make_directory(session.request.config.objdir / ".snapshots")
         stamps = [
-            (path, None if stamp is None else stamp.numbers)
-            for path, stamp in session.watch.stamps
+            (path, None if stamp is None else stamp.numbers) for path, stamp in session.watch.stamps
         ]
         content = snapshot.render_snapshot(key, message, stamps)
         write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)

@@ -9,11 +9,10 @@ from buildsys.base.wording import show_path
 from buildsys.check.check import check_set
 from buildsys.check.detail import describe_set
 from buildsys.check.kmodfile import KmodCache
+from buildsys.check.together import find_clashes
 from buildsys.check.verdict import Outcome
 from buildsys.cli import Context
-from buildsys.kernel.model import Kernel
-from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.request import load_target
+from buildsys.report.matrix import describe_matrix
 from buildsys.report.model import ModuleResult, Report, Target
 from buildsys.report.text import TextOptions, describe_report
 from buildsys.report.writing import (
@@ -24,6 +23,7 @@ from buildsys.report.writing import (
     write_reports,
 )
 from buildsys.verbs.settings import read_config
+from buildsys.verbs.targets import Judging, plan_judging
 
 
 def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
@@ -31,14 +31,10 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     wanted = parse_wanted(arguments.report, context.directory)
     if arguments.json:
         wanted = (*wanted, Wanted("json", STANDARD_OUTPUT))
-    target = load_target(read_config(arguments, context))
-    machine = target.machine
-    kernel = find_kernel(
-        target.kernel, machine.module_directory, machine.arch, target.version.number
-    )
-    paths = tuple(_expand(arguments.files))
-    results = judge_kmods(paths, kernel, has_details(wanted))
-    report = Report("check", (Target(kernel.label, kernel.machine),), results)
+    config = read_config(arguments, context)
+    given = tuple(Path(context.directory, name) for name in getattr(arguments, "kernel_given", ()))
+    plan = plan_judging(config, given, tuple(_expand(arguments.files)))
+    report = judge_all(plan, has_details(wanted))
     if not any(one.path == STANDARD_OUTPUT for one in wanted):
         options = TextOptions(
             has_explanation=arguments.explain,
@@ -46,23 +42,33 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         )
         for line in describe_report(report, options):
             print(line)
+        for line in describe_matrix(report):
+            print(line)
     write_reports(report, wanted)
     is_sure = all(
-        result.verdict is not None and result.verdict.outcome is Outcome.LOADS for result in results
+        result.verdict is not None and result.verdict.outcome is Outcome.LOADS
+        for result in report.results
     )
     is_done = report.is_fit and (is_sure or not arguments.strict)
     return ExitStatus.DONE if is_done else ExitStatus.FINDINGS
 
 
-def judge_kmods(
-    paths: Sequence[Path], kernel: Kernel, is_detailed: bool
-) -> tuple[ModuleResult, ...]:
+def judge_all(plan: Sequence[Judging], is_detailed: bool) -> Report:
+    """Judge kmods for one kernel after the other."""
+    judged = [judge_kmods(judging, is_detailed) for judging in plan]
+    targets = tuple(target for target, _ in judged)
+    return Report("check", targets, tuple(result for _, results in judged for result in results))
+
+
+def judge_kmods(judging: Judging, is_detailed: bool) -> tuple[Target, tuple[ModuleResult, ...]]:
     """Judge a set of kmods for one kernel; with their details where those are wanted."""
+    kernel, paths = judging.kernel, judging.paths
     cache = KmodCache(kernel)
     verdicts = check_set(paths, kernel, cache)
     details = describe_set(paths, kernel, cache) if is_detailed else (None,) * len(paths)
-    return tuple(
-        ModuleResult(kernel.label, verdict.name, verdict.path, verdict=verdict, detail=detail)
+    target = Target(judging.name, kernel.machine, findings=find_clashes(paths, cache))
+    return target, tuple(
+        ModuleResult(judging.name, verdict.name, verdict.path, verdict=verdict, detail=detail)
         for verdict, detail in zip(verdicts, details, strict=True)
     )
 
