@@ -269,6 +269,10 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         "--replace-only", action="store_true",
         help="the named modules alone; what they require stays as it is installed",
     )  # fmt: skip
+    parser.add_argument(
+        "--from", dest="source", type=Path, metavar="SET",
+        help="install the modules of a set (its directory, or modules.tgz) in place of building",
+    )  # fmt: skip
 
 
 def _add_uninstall(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,11 @@ SETTINGS = (
     Setting("objdir", ("OBJDIR",), True, "obj", "where objects and the record of the build go"),
     Setting("destdir", ("DESTDIR",), True, "destdir", "root of the installed tree"),
     Setting("metalog", ("METALOG",), True, "", "METALOG; default: METALOG in the destdir"),
+    Setting("sets", (), True, "sets", "where sets and their signed manifests are"),
+    Setting(
+        "require_signature", ("MODBUILD_REQUIRE_SIGNATURE",), False, "",
+        "install only what these keys signed: KIND:KEYS, several with commas between",
+    ),
     Setting(
         "reproducible", ("MKREPRO",), False, "no",
         "make bytes that depend on no directory and no time", is_flag=True,
@@ -63,6 +68,8 @@ class Config:
     objdir: Path
     destdir: Path
     metalog: Path
+    sets: Path
+    require_signature: str
     reproducible: bool
     file: Path
     origins: tuple[tuple[str, str], ...]
@@ -142,6 +149,8 @@ def _make_config(
         objdir=Path(values["objdir"]),
         destdir=Path(values["destdir"]),
         metalog=Path(values["metalog"]),
+        sets=Path(values["sets"]),
+        require_signature=values["require_signature"],
         reproducible=values["reproducible"] == "yes",
         file=file,
         origins=origins,

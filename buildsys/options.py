@@ -29,16 +29,12 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         help="each file must be in a manifest signed by a trusted key: ssh:ALLOWED_SIGNERS,"
         " gpg:KEYRING, signify:PUBKEY, minisign:PUBKEY; may be repeated",
     )  # fmt: skip
-    parser.add_argument(
-        "--sets", type=Path, default=Path("sets"), metavar="DIR",
-        help="where 'pack' put the manifest; default: sets",
-    )  # fmt: skip
 
 
 def add_pack(parser: argparse.ArgumentParser) -> None:
     """Add what 'pack' takes."""
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("sets"), metavar="DIR",
+        "-o", "--output", type=Path, metavar="DIR",
         help="directory for the sets; default: sets",
     )  # fmt: skip
     parser.add_argument(
@@ -54,7 +50,7 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
 def add_provenance(parser: argparse.ArgumentParser) -> None:
     """Add what 'provenance' takes."""
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("sets"), metavar="DIR",
+        "-o", "--output", type=Path, metavar="DIR",
         help="directory for the documents; default: sets",
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "srctree": {"base", "module", "toolchain"},
     "pipeline": {
         "base", "check", "config", "elf", "install", "kernel", "metalog", "module", "plist",
+        "provenance", "sets",
         "report", "srctree", "toolchain", "version",
     },
     "options": set(),

@@ -19,7 +19,16 @@ from buildsys.pipeline.places import (
 )
 from buildsys.pipeline.reproducible import make_reproducible
 from buildsys.pipeline.request import Request
-from buildsys.pipeline.step import Check, Command, Configure, Generate, Install, Record, Step
+from buildsys.pipeline.step import (
+    Check,
+    Command,
+    Configure,
+    Generate,
+    Install,
+    Record,
+    Step,
+    Vetting,
+)
 from buildsys.pipeline.treeplan import TreePlanner, find_search_path
 from buildsys.plist import render_plist
 from buildsys.toolchain.argv import (
@@ -375,8 +384,18 @@ def record_step(
     installations = [
         installation_at(request.config, request.target, place) for place in dict.fromkeys(places)
     ]
-    action = Record(tuple(orders), tuple(installations))
-    return Step(f"metalog:{selection}", "", action, tuple(orders), tuple(outputs))
+    target, trust = request.target, request.trust
+    vetting = Vetting(
+        target.kernel,
+        target.machine.module_directory,
+        target.machine.arch,
+        target.version.number,
+        tuple(module.name for module in request.modules),
+        trust,
+    )
+    action = Record(tuple(orders), tuple(installations), vetting)
+    inputs = (*orders, *(() if trust is None else trust.files))
+    return Step(f"metalog:{selection}", "", action, inputs, tuple(outputs))
 
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from buildsys.module.model import Module
 from buildsys.pipeline.descriptors import is_tree_described, load_modules
 from buildsys.pipeline.needs import leave_out_untooled
 from buildsys.pipeline.objdir import RECORD_DIRECTORY, objects_directory
+from buildsys.provenance.trust import Trust, parse_trust
 from buildsys.srctree.environment import MakeSetup, find_make_setup
 from buildsys.srctree.tree import MODULES, SourceTree, read_tree
 from buildsys.toolchain.discover import load_toolchain
@@ -50,6 +51,7 @@ class Request:
     other_modules: tuple[str, ...]  # those that are for other machines
     tree: SourceTree | None = None  # where the modules are a source tree's
     seconds: int = 0  # since 1970: the time that reproducible results bear
+    trust: Trust | None = None  # who must have signed what is installed
 
 
 def load_target(config: Config) -> Target:
@@ -127,12 +129,22 @@ def load_request(
     toolchain = load_toolchain(kind, target.machine, tooldir=tooldir, environment=environment)
     if config.src is not None and (directories or is_tree_described(config)):
         tree = load_tree(config, toolchain, environment, directories)
-        return Request(config, target, toolchain, tree.modules, (), tree, seconds)
+        return Request(
+            config, target, toolchain, tree.modules, (), tree, seconds, load_trust(config)
+        )
     every = load_modules(config, target.machine)
     machine = target.machine
     modules = tuple(module for module in every if module.is_for(machine.name, machine.arch))
     others = tuple(module.name for module in every if module not in modules)
-    return Request(config, target, toolchain, modules, others, None, seconds)
+    trust = load_trust(config)
+    return Request(config, target, toolchain, modules, others, None, seconds, trust)
+
+
+def load_trust(config: Config, directory: Path | None = None) -> Trust | None:
+    """Find who must have signed what is installed; directory is where, if not in config.sets."""
+    is_in_file = dict(config.origins)["require_signature"] == str(config.file)
+    base = config.file.parent if is_in_file else Path.cwd()
+    return parse_trust(config.require_signature, base, directory or config.sets)
 
 
 def load_tree(

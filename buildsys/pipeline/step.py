@@ -7,6 +7,7 @@ from buildsys.base.digest import digest_parts
 from buildsys.install.layout import InstallPlace
 from buildsys.install.switch import Installation
 from buildsys.module.model import ModuleClass
+from buildsys.provenance.trust import Trust
 from buildsys.version import __version__
 
 
@@ -107,11 +108,28 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
+class Vetting:
+    """What an installation must pass beyond the verdicts of its modules.
+
+    The kernel is told as in Check. described are modules that could be installed with the others:
+    one of them that would not load any more stops the installation; any other is only named.
+    """
+
+    kernel: Path | None
+    machine: str
+    machine_arch: str
+    kernel_version: int
+    described: tuple[str, ...]
+    trust: Trust | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Switch modules directories to what was ordered; receipts and METALOG follow."""
 
     orders: tuple[Path, ...]
     installations: tuple[Installation, ...]
+    vetting: Vetting
 
 
 Action = (

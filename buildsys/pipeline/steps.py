@@ -42,6 +42,7 @@ from buildsys.pipeline.step import (
     Record,
     Step,
 )
+from buildsys.pipeline.vetting import vet_orders
 
 Seen = tuple[tuple[str, ...], str]  # files seen to be read, and what the program said
 
@@ -292,6 +293,7 @@ def _record(action: Record) -> Seen:
     for installation in action.installations:
         target = installation.place.target
         own = [order for order in orders if order.receipt.directory == target]
+        texts.append(vet_orders(own, installation, action.vetting))
         texts.append(_describe_other_processor(own))
         texts.append(describe_switch(switch_modules(own, installation)))
     return (), "\n".join(filter(None, texts))

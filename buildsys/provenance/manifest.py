@@ -35,6 +35,12 @@ def parse_digests(content: bytes, path: Path, algorithm: str) -> dict[str, bytes
     return found
 
 
+def load_digests(directory: Path) -> Mapping[str, bytes] | None:
+    """Give the SHA-512 of the files of a set, by name; None where there is no list of them."""
+    path = directory / DIGESTS
+    return parse_digests(read_whole(path), path, "SHA512") if path.exists() else None
+
+
 def load_signed_manifest(
     directory: Path, keys: Iterable[Key]
 ) -> tuple[Mapping[str, bytes], tuple[str, ...]]:

@@ -25,11 +25,14 @@ from buildsys.pipeline.report import (
 from buildsys.pipeline.session import RunOptions, Session, run_session
 from buildsys.pipeline.tasks import Progress
 from buildsys.pipeline.variant import find_variants
+from buildsys.verbs.fromset import install_from
 from buildsys.verbs.settings import read_config
 
 
 def install(arguments: argparse.Namespace, context: Context) -> ExitStatus:
-    """Build, check and install modules."""
+    """Build, check and install modules, or install those of a set."""
+    if arguments.source is not None:
+        return install_from(arguments, context)
     return _run(arguments, context, has_install=True)
 
 

@@ -26,7 +26,7 @@ def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     config = read_config(arguments, context)
     lines = _read_metalog(config)
     seconds = read_time(context.environment)
-    output = Path(context.directory, arguments.output)
+    output = Path(context.directory, arguments.output or config.sets)
     keys = [parse_key(text, context.directory) for text in arguments.sign]
     files: list[tuple[str, bytes]] = []
     packed: list[tuple[PurePosixPath, bytes]] = []

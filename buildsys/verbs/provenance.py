@@ -32,10 +32,11 @@ Roots = tuple[tuple[str, Path], ...]
 
 def provenance(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Write the documents about what is installed, from the plan and the receipts."""
-    request = load_request(read_config(arguments, context), context.environment)
+    config = read_config(arguments, context)
+    request = load_request(config, context.environment)
     plan = make_plan(request, find_surroundings(request, False), (), has_install=True)
     build = _describe(request, plan, context)
-    output = Path(context.directory, arguments.output)
+    output = Path(context.directory, arguments.output or config.sets)
     make_directory(output)
     for name, content in (
         ("modules.spdx.json", render_sbom(build)),

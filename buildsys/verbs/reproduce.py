@@ -115,7 +115,8 @@ def _build(
     sources = lay_sources(config, condition, arguments.in_place)
     result = build_once(config, condition, sources, arguments.names, context.environment)
     status = ExitStatus(result.status) if result.status in tuple(ExitStatus) else ExitStatus.FAILED
-    if text := result.output.decode(errors="replace").strip():
+    text = result.output.decode(errors="replace").strip()
+    if text and status is not ExitStatus.DONE:
         print(f"the {word} build says:\n{text}", file=sys.stderr)
     if status is ExitStatus.USAGE:
         raise BuildsysError(f"the {word} build could not be called as it should")

@@ -65,7 +65,7 @@ def _find_unsigned(
 ) -> Iterable[Finding]:
     """Hold each file's bytes against a manifest that trusted keys signed."""
     keys = [parse_key(text, context.directory) for text in arguments.signed_by]
-    manifest, signers = load_signed_manifest(context.directory / arguments.sets, keys)
+    manifest, signers = load_signed_manifest(config.sets, keys)
     for signer in signers:
         print(f"signed by {signer}", file=sys.stderr if arguments.json else sys.stdout)
     for file in recorded:

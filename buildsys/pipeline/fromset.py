@@ -1,0 +1,178 @@
+"""Installing what was built elsewhere: a set's modules, judged and switched as if built here."""
+
+import hashlib
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.check.check import check_set
+from buildsys.check.verdict import Severity, Verdict
+from buildsys.config import Config
+from buildsys.install.layout import InstallPlace
+from buildsys.install.order import Order, order_kmod
+from buildsys.install.switch import Switch, switch_modules
+from buildsys.kernel.model import Kernel
+from buildsys.pipeline.judge import find_kernel
+from buildsys.pipeline.outcome import FailureKind, StepError
+from buildsys.pipeline.places import (
+    installation_at,
+    lock_machine,
+    machine_directory,
+    usual_place,
+)
+from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.request import Target, load_target, load_trust
+from buildsys.pipeline.vetting import find_kmods, judge_staying, refuse_unsigned
+from buildsys.provenance.manifest import load_digests
+from buildsys.sets.reading import PackedFile, find_archive, read_set
+from buildsys.toolchain.machine import load_machine
+
+
+@dataclass(frozen=True, slots=True)
+class FromSet:
+    """What to install: a set (its archive or directory), names of modules (() for all of them)."""
+
+    source: Path
+    names: tuple[str, ...]
+    is_privileged: bool
+    has_prune: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetInstalled:
+    """What became of it: verdicts are those of the set's modules, signers say who signed."""
+
+    tree: Path
+    kernel: Kernel
+    switch: Switch
+    verdicts: tuple[Verdict, ...]
+    signers: tuple[str, ...]
+    removed: tuple[str, ...]
+    warnings: str
+
+
+def install_set(config: Config, wanted: FromSet) -> SetInstalled:
+    """Install a set's modules as one change; StepError names those that are not fit."""
+    archive = find_archive(wanted.source)
+    content = read_whole(archive)
+    trust = load_trust(config, archive.parent)
+    _refuse_other_bytes(archive, content)
+    files = read_set(content, archive)
+    target = find_target(config, files, archive)
+    place = usual_place(config, target, wanted.is_privileged)
+    own = [file for file in files if file.directory == place.target]
+    chosen = _choose_modules(own, wanted.names, archive)
+    installation = installation_at(config, target, place)
+    objects = machine_directory(config, target)
+    with lock_machine(config, target, "installing a set for"):
+        make_directory(objects)
+        with tempfile.TemporaryDirectory(prefix=".modbuild.set.", dir=objects) as name:
+            kmods = _unpack([file for file in own if file.module in chosen], Path(name))
+            former = installation.load_receipts()
+            removed = sorted(former.keys() - kmods.keys()) if wanted.has_prune else []
+            installed = find_kmods(installation.tree)
+            for module in removed:
+                installed.pop(module, None)
+            machine = target.machine
+            number = target.version.number
+            kernel = find_kernel(target.kernel, machine.module_directory, machine.arch, number)
+            verdicts = _judge(kmods, installed, kernel)
+            orders = tuple(_order(verdict, place) for verdict in verdicts)
+            signers = () if trust is None else refuse_unsigned(orders, trust)
+            warnings = judge_staying(kmods, installed, kernel, former.keys())
+            switch = switch_modules(orders, installation, removed)
+    return SetInstalled(
+        installation.tree, kernel, switch, verdicts, signers, tuple(removed), warnings
+    )
+
+
+def _refuse_other_bytes(archive: Path, content: bytes) -> None:
+    """Refuse an archive that is not the one in the list of digests beside it."""
+    told = load_digests(archive.parent)
+    if told is not None and told.get(archive.name) != hashlib.sha512(content).digest():
+        raise BuildsysError("not the archive that SHA512 beside it is about", archive)
+
+
+def find_target(config: Config, files: Collection[PackedFile], archive: Path) -> Target:
+    """Find machine and version: the configuration's, else the version that the set is for."""
+    machine = load_machine(config.machine, config.machine_arch or None)
+    releases = {
+        file.directory.parts[2]
+        for file in files
+        if file.directory.parts[1] == machine.module_directory
+    }
+    if not releases:
+        others = ", ".join(sorted({file.directory.parts[1] for file in files}))
+        raise BuildsysError(
+            f"holds modules for {others}, not for {machine.module_directory}; say which machine"
+            " with -m",
+            archive,
+        )
+    # The sources of the release are not needed, and may not be here.
+    bare = replace(config, src=None)
+    is_chosen = config.release or config.kernel is not None
+    if not is_chosen:
+        if len(releases) > 1:
+            raise BuildsysError(
+                f"holds modules for {', '.join(sorted(releases))}; choose with --kernel or"
+                " --release",
+                archive,
+            )
+        bare = replace(bare, release=releases.pop())
+        return load_target(bare)
+    target = load_target(bare)
+    if target.version.release not in releases:
+        raise BuildsysError(
+            f"holds modules for {', '.join(sorted(releases))}, and the kernel is {target.version}",
+            archive,
+        )
+    return target
+
+
+def _choose_modules(
+    files: Sequence[PackedFile], names: Sequence[str], archive: Path
+) -> frozenset[str]:
+    known = {file.module for file in files if file.path.suffix == ".kmod"}
+    if alone := sorted({file.module for file in files} - known):
+        raise BuildsysError(f"holds properties without their module: {', '.join(alone)}", archive)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no module {name} in {archive}; there are {', '.join(sorted(known))}")
+    return frozenset(names) or frozenset(known)
+
+
+def _unpack(files: Sequence[PackedFile], directory: Path) -> dict[str, Path]:
+    """Lay files out as NAME/NAME.kmod below a directory; gives the kmods by module."""
+    kmods = {}
+    for file in files:
+        path = directory / file.module / file.path.name
+        make_directory(path.parent)
+        write_whole(path, file.content)
+        if path.suffix == ".kmod":
+            kmods[file.module] = path
+    return kmods
+
+
+def _judge(
+    kmods: dict[str, Path], installed: dict[str, Path], kernel: Kernel
+) -> tuple[Verdict, ...]:
+    """Judge a set's kmods, with those that are installed as what they may require beside."""
+    others = [path for name, path in installed.items() if name not in kmods]
+    judged = check_set((*kmods.values(), *others), kernel)
+    verdicts = tuple(verdict for verdict in judged if verdict.path in set(kmods.values()))
+    bad = [verdict for verdict in verdicts if not verdict.is_fit]
+    if bad:
+        errors = [f for v in bad for f in v.findings if f.severity is Severity.ERROR]
+        names = ", ".join(verdict.name for verdict in bad)
+        text = "\n".join(describe_finding(finding) for finding in errors)
+        message = f"not fit to be loaded by {kernel.label}: {names}"
+        raise StepError(message, FailureKind.FINDINGS, (), text)
+    return verdicts
+
+
+def _order(verdict: Verdict, place: InstallPlace) -> Order:
+    plist = verdict.path.with_suffix(".plist")
+    return order_kmod(verdict.approve(), plist if plist.exists() else None, place)

@@ -1,0 +1,86 @@
+"""The last look before modules directories are switched: signatures, and what is installed."""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from buildsys.check.verdict import Severity, Verdict
+from buildsys.check.whole import find_broken
+from buildsys.install.order import Order
+from buildsys.install.switch import Installation
+from buildsys.kernel.model import Kernel
+from buildsys.pipeline.judge import find_kernel
+from buildsys.pipeline.outcome import FailureKind, StepError
+from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.step import Vetting
+from buildsys.provenance.trust import Trust, find_unsigned
+
+_SHOWN = 3
+
+
+def vet_orders(orders: Sequence[Order], installation: Installation, vetting: Vetting) -> str:
+    """Raise where a signature is missing or an installed module would break; gives warnings."""
+    if vetting.trust is not None:
+        refuse_unsigned(orders, vetting.trust)
+    installed = find_kmods(installation.tree)
+    new = {order.name: order.sources[-1] for order in orders}
+    if not installed.keys() - new.keys() or _is_same(orders):
+        return ""
+    number = vetting.kernel_version
+    kernel = find_kernel(vetting.kernel, vetting.machine, vetting.machine_arch, number)
+    return judge_staying(new, installed, kernel, vetting.described)
+
+
+def refuse_unsigned(orders: Iterable[Order], trust: Trust) -> tuple[str, ...]:
+    """Raise unless a signed manifest lists every file of the orders; gives who signed it."""
+    files = [(file.target, file.sha256) for order in orders for file in order.receipt.files]
+    unsigned, signers = find_unsigned(trust, files)
+    if unsigned:
+        names = ", ".join(target.name for target in unsigned[:_SHOWN])
+        rest = f" and {len(unsigned) - _SHOWN} more" if len(unsigned) > _SHOWN else ""
+        raise StepError(
+            f"a signature is required, and the manifest in {trust.directory} does not list these"
+            f" bytes: {names}{rest}; install what was signed with 'install --from SET', or build"
+            " the same bytes (-P)",
+            FailureKind.FINDINGS,
+        )
+    return signers
+
+
+def find_kmods(tree: Path) -> dict[str, Path]:
+    """Find the kmods in a modules directory, by module."""
+    paths = sorted(tree.glob("*/*.kmod"))
+    return {path.stem: path for path in paths if path.stem == path.parent.name}
+
+
+def judge_staying(
+    new: dict[str, Path], installed: dict[str, Path], kernel: Kernel, refusing: Collection[str]
+) -> str:
+    """Raise where an installed module of refusing would not load any more; warns of others."""
+    broken = find_broken(new, installed, kernel)
+    stopping = [verdict for verdict in broken if verdict.name in refusing]
+    if stopping:
+        names = ", ".join(verdict.name for verdict in stopping)
+        text = "\n".join(_first_error(verdict) for verdict in stopping)
+        message = f"installed modules would not load any more: {names}; install them, too"
+        raise StepError(message, FailureKind.FINDINGS, (), text)
+    lines = (f"does not load any more: {v.name}: {_first_error(v)}" for v in broken)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _first_error(verdict: Verdict) -> str:
+    errors = (finding for finding in verdict.findings if finding.severity is Severity.ERROR)
+    return next(map(describe_finding, errors), "")
+
+
+def _is_same(orders: Iterable[Order]) -> bool:
+    """Tell whether every file that is ordered stands there already."""
+    return all(
+        _has_size(order.receipt.destdir / file.target, file.size)
+        and (order.receipt.destdir / file.target).read_bytes() == source.read_bytes()
+        for order in orders
+        for file, source in zip(order.receipt.files, order.sources, strict=True)
+    )
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == size

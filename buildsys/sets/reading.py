@@ -1,0 +1,100 @@
+"""Sets as they come from somewhere else: which archive, and what is in it; unpacks in memory only.
+
+Whatever an archive holds, nothing but plain files of modules is taken from it: a link, a name
+that leads out or a file of anything else is an error.
+"""
+
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from buildsys.base.errors import BuildsysError
+from buildsys.sets.archive import FORMATS
+
+_SUFFIXES = (".kmod", ".plist")
+_MAXIMUM_BYTES = 1 << 30  # of all that an archive unpacks to
+_XZ = b"\xfd7zXZ"
+_BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFile:
+    """One file of a set: path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod, or its plist."""
+
+    path: PurePosixPath
+    content: bytes
+
+    @property
+    def directory(self) -> PurePosixPath:
+        """Give the modules directory: stand/MACHINE/RELEASE/modules."""
+        return self.path.parent.parent
+
+    @property
+    def module(self) -> str:
+        """Name its module."""
+        return self.path.parent.name
+
+
+def find_archive(path: Path) -> Path:
+    """Choose the archive: the file itself, or the set 'modules' in a directory."""
+    if not path.is_dir():
+        return path
+    found = [path / f"modules.{form}" for form in FORMATS if (path / f"modules.{form}").is_file()]
+    if len(found) != 1:
+        names = " or ".join(f"modules.{form}" for form in FORMATS)
+        raise BuildsysError(f"expected one {names} in it, found {len(found)}", path)
+    return found[0]
+
+
+def read_set(content: bytes, path: Path) -> tuple[PackedFile, ...]:
+    """Unpack a set of modules, by path; path is for the error's place."""
+    try:
+        tar = io.BytesIO(_decompress(content, path))
+        with tarfile.open(fileobj=tar, mode="r:") as archive:
+            files = tuple(sorted(_read_members(archive, path), key=lambda file: file.path))
+    except _BROKEN as error:
+        raise BuildsysError(f"not a whole archive of a set: {error}", path) from error
+    if not files:
+        raise BuildsysError("holds no module", path)
+    paths = [file.path for file in files]
+    if len(set(paths)) != len(paths):
+        raise BuildsysError("holds a file twice", path)
+    return files
+
+
+def _decompress(content: bytes, path: Path) -> bytes:
+    """Unpack gzip or xz to its very end, within limits; a cut or changed one is an error."""
+    is_xz = content.startswith(_XZ)
+    packed = lzma.LZMADecompressor() if is_xz else zlib.decompressobj(zlib.MAX_WBITS | 16)
+    tar = packed.decompress(content, _MAXIMUM_BYTES)
+    if len(tar) >= _MAXIMUM_BYTES:
+        raise BuildsysError(f"unpacks to more than {_MAXIMUM_BYTES >> 20} MiB", path)
+    if not packed.eof or packed.unused_data:
+        raise EOFError("cut short, or followed by something else")
+    return tar
+
+
+def _read_members(archive: tarfile.TarFile, path: Path) -> Iterator[PackedFile]:
+    for member in archive:
+        name = PurePosixPath(member.name)
+        if member.isdir():
+            continue
+        if not member.isreg() or not is_module_file(name):
+            raise BuildsysError(f"{member.name}: expected modules' files only in a set", path)
+        stream = archive.extractfile(member)
+        yield PackedFile(name, b"" if stream is None else stream.read())
+
+
+def is_module_file(name: PurePosixPath) -> bool:
+    """Tell whether a path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod (or NAME.plist)."""
+    parts = name.parts
+    return (
+        len(parts) == 6
+        and (parts[0], parts[3]) == ("stand", "modules")
+        and not {"..", "."} & set(parts)
+        and any(parts[5] == f"{parts[4]}{suffix}" for suffix in _SUFFIXES)
+    )
