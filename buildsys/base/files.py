@@ -6,12 +6,14 @@ import itertools
 import os
 import shutil
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 
 _serial = itertools.count()
 _TEMPORARY_PREFIX = ".modbuild."
+_OPEN_AT_ONCE = 128  # files, far below the usual limit
 
 
 def temporary_beside(path: Path) -> Path:
@@ -53,6 +55,60 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = F
             raise
         if durable:
             sync_directory(path.parent)
+    except OSError as error:
+        raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+
+
+def write_all_durably(contents: Sequence[tuple[Path, bytes]], mode: int = 0o644) -> None:
+    """Replace many files, each whole; they are durable, together, when this ends.
+
+    All are written before the first is synced, and renamed after the last: the disk's writes are
+    shared. Stopped midway, some are new and some are as they were.
+    """
+    for start in range(0, len(contents), _OPEN_AT_ONCE):
+        _write_some_durably(contents[start : start + _OPEN_AT_ONCE], mode)
+    for directory in dict.fromkeys(path.parent for path, _ in contents):
+        sync_directory(directory)
+
+
+def _write_some_durably(contents: Sequence[tuple[Path, bytes]], mode: int) -> None:
+    waiting: list[tuple[Path, Path]] = []
+    try:
+        with contextlib.ExitStack() as stack:
+            descriptors = []
+            for path, content in contents:
+                with _told(path):
+                    temporary = temporary_beside(path)
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                    descriptors.append(os.open(temporary, flags, 0o600))
+                    stack.callback(os.close, descriptors[-1])
+                    waiting.append((temporary, path))
+                    _write_fully(descriptors[-1], content)
+                    os.fchmod(descriptors[-1], mode)
+            for descriptor, (_, path) in zip(descriptors, waiting, strict=True):
+                with _told(path):
+                    os.fsync(descriptor)
+        while waiting:
+            temporary, path = waiting[-1]
+            move_into_place(temporary, path)
+            waiting.pop()
+    except BaseException:
+        for temporary, _ in waiting:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise
+
+
+def _write_fully(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
 

@@ -20,6 +20,7 @@ from buildsys.base.files import (
     remove_file,
     remove_tree,
     sync_directory,
+    write_all_durably,
     write_whole,
 )
 from buildsys.install.receipt import (
@@ -27,7 +28,6 @@ from buildsys.install.receipt import (
     parse_receipt,
     receipt_path,
     render_receipt,
-    write_receipt,
 )
 from buildsys.install.record import forget_in_metalog, update_metalog
 
@@ -152,11 +152,13 @@ def _keep_former(change: Change) -> None:
 def write_books(books: Books) -> None:
     """Make receipts and METALOG say what stands in the tree."""
     make_directory(books.directory)
+    changed = []
     for receipt in books.receipts:
         path = receipt_path(books.directory, receipt.name)
         content = render_receipt(receipt)
         if not path.exists() or read_whole(path) != content:
-            write_receipt(path, receipt)
+            changed.append((path, content))
+    write_all_durably(changed)
     if books.receipts:
         update_metalog(books.metalog, books.receipts)
     forget_in_metalog(books.metalog, books.gone)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,12 @@ from buildsys.base.below import (
     stage_whole,
 )
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import is_temporary, temporary_beside, write_whole
+from buildsys.base.files import (
+    is_temporary,
+    temporary_beside,
+    write_all_durably,
+    write_whole,
+)
 from buildsys.base.locks import open_shared
 
 CONTENT = b"some bytes\n"
@@ -231,3 +237,22 @@ def test_open_shared_says_what_is_wrong(tmp_path: Path) -> None:
         open_shared(tmp_path / "absent" / "METALOG"),
     ):
         pass
+
+
+def test_many_files_are_written_whole_and_together(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("one", "two", "three")]
+    (tmp_path / "two").write_bytes(b"old")
+    write_all_durably([(path, path.name.encode() * 1000) for path in places], 0o640)
+    for path in places:
+        assert path.read_bytes() == path.name.encode() * 1000
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_many_files_of_which_one_cannot_be_written_leave_no_temporaries(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    places = [tmp_path / "one", tmp_path / "absent/two"]
+    with pytest.raises(BuildsysError, match="absent/two: cannot write: "):
+        write_all_durably([(path, b"new") for path in places])
+    assert (tmp_path / "one").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
