@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from buildsys.base.errors import ExitStatus, UsageError
+from buildsys.base.wording import count, show_path
 from buildsys.check.verdict import Severity
 from buildsys.cli import Context
 from buildsys.install.switch import describe_switch
 from buildsys.pipeline.fromset import FromSet, SetInstalled, install_set
 from buildsys.pipeline.outcome import StepError
-from buildsys.pipeline.report import count, describe_notes, show_path
+from buildsys.pipeline.report import describe_notes
 from buildsys.verbs.settings import read_config
 
 
