@@ -83,6 +83,14 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Add what verbs take whose answers are remembered."""
+    parser.add_argument(
+        "--no-cache", action="store_true",
+        help="neither use nor leave a remembered answer (MODBUILD_CACHE, XDG_CACHE_HOME)",
+    )  # fmt: skip
+
+
 def add_schema(parser: argparse.ArgumentParser) -> None:
     """Add what 'schema' takes."""
     parser.add_argument(
@@ -119,6 +127,7 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "report": add_report,
     "explain": add_explain,
     "schema": add_schema,
+    "cache": add_cache,
     "provenance": add_provenance,
     "reproduce": add_reproduce,
 }

@@ -52,6 +52,32 @@ def snapshot_path(objdir: str, key: bytes) -> str:
     return os.path.join(objdir, ".snapshots", f"{zlib.crc32(key):08x}")
 
 
+def answers_directory(environment: Mapping[str, str]) -> str:
+    """Name the directory of remembered checks; '' where there is no place for it."""
+    own = environment.get("MODBUILD_CACHE", "")
+    if not own:
+        cache = environment.get("XDG_CACHE_HOME", "")
+        home = environment.get("HOME", "")
+        if not os.path.isabs(cache):  # the XDG base directory specification: to be ignored then
+            cache = os.path.join(home, ".cache") if os.path.isabs(home) else ""
+        own = os.path.join(cache, "modbuild") if cache else ""
+    return os.path.join(own, "check") if os.path.isabs(own) else ""
+
+
+def answer_path(directory: str, key: bytes) -> str:
+    """Name the file of one remembered check; the key inside tells checks of one name apart."""
+    return os.path.join(directory, f"{zlib.crc32(key):08x}")
+
+
+def is_trusted(directory: str) -> bool:
+    """Tell whether nobody but this user (or root) can have written into a directory."""
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return False
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
 def guess_objdir(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> str:
     """Find the object directory without a parser; a wrong guess only finds no snapshot."""
     prefix = environment.get("MAKEOBJDIRPREFIX")

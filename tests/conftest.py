@@ -6,6 +6,12 @@ import pytest
 from workspace import Workspace, make_workspace
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep remembered checks out of the user's cache."""
+    monkeypatch.setenv("MODBUILD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """Give the small tree in a directory of its own, not built yet."""

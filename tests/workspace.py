@@ -101,7 +101,8 @@ class Workspace:
 
     def full_environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-        return {**kept, "PYTHONPATH": str(self.package), **self.environment}
+        own = {"PYTHONPATH": str(self.package), "MODBUILD_CACHE": f"{self.directory}.cache"}
+        return {**kept, **own, **self.environment}
 
     def command(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-m", "buildsys", *words)

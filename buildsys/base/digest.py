@@ -9,6 +9,7 @@ from buildsys.base.errors import BuildsysError, os_error_text
 
 DIGEST_BYTES = 32
 ABSENT = b"\0" * DIGEST_BYTES  # the digest of a file that does not exist
+RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, too
 _CHUNK_BYTES = 1 << 20
 
 

@@ -27,10 +27,10 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_TEMPORARY_PREFIX) and name.endswith(".tmp")
 
 
-def make_directory(path: Path) -> None:
-    """Make path and its parents; an existing directory is fine."""
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make path and its parents; an existing directory is fine. mode is path's, less the umask."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:
         raise BuildsysError(f"cannot make the directory: {os_error_text(error)}", path) from error
 

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, Stamp, digest_file, digest_parts, stat_stamp
+from buildsys.base.digest import (
+    ABSENT,
+    RACY_NANOSECONDS,
+    Stamp,
+    digest_file,
+    digest_parts,
+    stat_stamp,
+)
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
@@ -26,7 +33,6 @@ from buildsys.pipeline.storefile import (
 )
 
 _PREFIX_BYTES = 8
-RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, too
 _ATTEMPTS = 5
 
 

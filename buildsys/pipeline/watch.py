@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.digest import Stamp, stat_stamp
+from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.shipped import shipped_path
 from buildsys.pipeline.request import Request
-from buildsys.pipeline.store import RACY_NANOSECONDS, Seen
+from buildsys.pipeline.store import Seen
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from buildsys.base.digest import RACY_NANOSECONDS
 from buildsys.pipeline.step import Command, Step
-from buildsys.pipeline.store import RACY_NANOSECONDS, Store
+from buildsys.pipeline.store import Store
 
 
 @contextmanager
