@@ -33,9 +33,14 @@ _KNOWN_OPTIONS = frozenset(
 def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Judge kmods; keep what was said for the next time that the same is asked."""
     directory = snapshot.answers_directory(context.environment)
-    if not directory or not _is_plain(arguments, context):
+    if not directory or not _has_known_options(context):
         return judging.check(arguments, context)
     recorder = ReadRecorder()
+    config = read_config(arguments, context)
+    if config.src is not None:
+        return judging.check(arguments, context)
+    for path in (config.file, *arguments.files):  # some of these are only asked for
+        recorder.note(os.path.join(context.directory, path))
     output = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline="")
     recorder.begin()
     try:
@@ -53,12 +58,10 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     return status
 
 
-def _is_plain(arguments: argparse.Namespace, context: Context) -> bool:
+def _has_known_options(context: Context) -> bool:
     """Tell whether all that decides the answer is what the process reads."""
     options = {word.partition("=")[0] for word in context.words if word.startswith("-")}
-    if not options <= _KNOWN_OPTIONS:
-        return False
-    return read_config(arguments, context).src is None
+    return options <= _KNOWN_OPTIONS
 
 
 def _keep(directory: str, context: Context, answer: str, recorder: ReadRecorder) -> None:

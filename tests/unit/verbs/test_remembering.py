@@ -16,9 +16,10 @@ ZERO_STATUS, FINDINGS = 0, 2
 def built(workspace: Workspace) -> Workspace:
     """Give the small tree built, its files old enough to be known by their stamps."""
     assert workspace.run("build").status == 0
+    workspace.path("kmods/deep").mkdir(parents=True)
     for name in ("alpha", "beta"):
         shutil.copy(
-            next(workspace.path("obj").rglob(f"{name}.kmod")), workspace.path(f"{name}.kmod")
+            next(workspace.path("obj").rglob(f"{name}.kmod")), workspace.path(f"kmods/{name}.kmod")
         )
     time.sleep(0.05)
     return workspace
@@ -30,7 +31,7 @@ def answers(workspace: Workspace) -> list[Path]:
 
 
 def ask(workspace: Workspace, *words: str) -> Ran:
-    return workspace.run("check", *words, ".")
+    return workspace.run("check", *words, "kmods")
 
 
 def test_the_same_question_is_answered_from_what_was_kept(built: Workspace) -> None:
@@ -48,11 +49,11 @@ def test_the_same_question_is_answered_from_what_was_kept(built: Workspace) -> N
 
 
 def change_a_module(workspace: Workspace) -> None:
-    workspace.path("alpha.kmod").write_bytes(b"no ELF file")
+    workspace.path("kmods/alpha.kmod").write_bytes(b"no ELF file")
 
 
 def change_it_and_keep_its_time(workspace: Workspace) -> None:
-    path = workspace.path("alpha.kmod")
+    path = workspace.path("kmods/alpha.kmod")
     status = path.stat()
     content = bytearray(path.read_bytes())
     content[:4] = b"none"
@@ -61,19 +62,19 @@ def change_it_and_keep_its_time(workspace: Workspace) -> None:
 
 
 def add_a_module(workspace: Workspace) -> None:
-    workspace.path("further.kmod").write_bytes(b"no ELF file")
+    workspace.path("kmods/further.kmod").write_bytes(b"no ELF file")
 
 
 def add_a_module_below(workspace: Workspace) -> None:
-    workspace.path("modules/alpha/further.kmod").write_bytes(b"no ELF file")
+    workspace.path("kmods/deep/further.kmod").write_bytes(b"no ELF file")
 
 
 def remove_a_module(workspace: Workspace) -> None:
-    workspace.path("alpha.kmod").unlink()
+    workspace.path("kmods/alpha.kmod").unlink()
 
 
 def add_a_plist(workspace: Workspace) -> None:
-    workspace.path("alpha.plist").write_text("no property list")
+    workspace.path("kmods/alpha.plist").write_text("no property list")
 
 
 def write_settings(workspace: Workspace) -> None:
