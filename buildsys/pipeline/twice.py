@@ -45,7 +45,7 @@ def choose_conditions(work: Path, jobs: int, needed: Sequence[Path]) -> tuple[Co
         ("COLUMNS", "41"), ("MODBUILD_SECOND_BUILD", "an environment of another size"),
     )  # fmt: skip
     user = "nobody" if can_be_nobody(needed) else ""
-    far = work / "two/in/a/directory with a long name"
+    far = work / "two/in/a/directory-with-a-long-name"  # makefiles bear no blank
     return (
         Condition(work / "1", 0o022, 1, 86400 * 366, one, ""),
         Condition(far, 0o077, max(2, jobs), 86400 * 13000, two, user),

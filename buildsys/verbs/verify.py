@@ -8,32 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
-from buildsys.base.errors import BuildsysError, ExitStatus
-from buildsys.base.files import read_whole
+from buildsys.base.errors import ExitStatus
 from buildsys.base.wording import count, show_path
-from buildsys.check.check import check_set
 from buildsys.check.verdict import Finding, Severity
 from buildsys.cli import Context
 from buildsys.config import Config
-from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.install.verify import (
     Recorded,
-    compare_metalog,
-    compare_tree,
-    from_metalog,
-    from_receipts,
 )
-from buildsys.kernel.load import load_kernel
 from buildsys.kernel.model import Kernel
-from buildsys.metalog import parse_metalog
-from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.request import load_target
+from buildsys.pipeline.verifying import find_recorded, verify_tree
 from buildsys.provenance.manifest import load_signed_manifest
 from buildsys.provenance.signing import parse_key
-from buildsys.toolchain.machine import load_machine
 from buildsys.verbs.settings import read_config
-
-_KERNEL = "netbsd"
 
 
 def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
@@ -44,19 +31,13 @@ def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         moved = config.metalog == config.destdir / "METALOG"
         metalog = destdir / "METALOG" if moved else config.metalog
         config = replace(config, destdir=destdir, metalog=metalog)
-    receipts = _load_receipts(config)
-    recorded = _find_recorded(config, receipts)
-    findings = [*compare_tree(config.destdir, recorded, arguments.owners)]
-    if receipts and config.metalog.exists():
-        lines = parse_metalog(read_whole(config.metalog))
-        findings += compare_metalog(config.metalog, recorded, from_metalog(lines))
+    recorded = find_recorded(config)
+    unsigned: Iterable[Finding] = ()
     if arguments.signed_by:
-        findings += _find_unsigned(arguments, context, config, recorded)
-    kernel = _find_kernel(config)
-    broken = {finding.path for finding in findings if finding.severity is Severity.ERROR}
-    findings += _judge(config, kernel, recorded, broken)
-    _show(arguments, context, config, recorded, kernel, findings)
-    is_right = not any(finding.severity is Severity.ERROR for finding in findings)
+        unsigned = _find_unsigned(arguments, context, config, recorded)
+    done = verify_tree(config, recorded, unsigned, arguments.owners)
+    _show(arguments, context, config, recorded, done.kernel, done.findings)
+    is_right = not any(finding.severity is Severity.ERROR for finding in done.findings)
     return ExitStatus.DONE if is_right else ExitStatus.FINDINGS
 
 
@@ -73,59 +54,6 @@ def _find_unsigned(
         if manifest.get(str(file.target)) != digest_file(path):
             message = "these bytes are not in the signed manifest"
             yield Finding("file-unsigned", Severity.ERROR, path, message)
-
-
-def _load_receipts(config: Config) -> tuple[Receipt, ...]:
-    directories = sorted(config.objdir.glob("*/receipts/*"))
-    found = (receipt for directory in directories for receipt in load_receipts(directory))
-    return tuple(receipt for receipt in found if receipt.destdir == config.destdir)
-
-
-def _find_recorded(config: Config, receipts: Sequence[Receipt]) -> tuple[Recorded, ...]:
-    if receipts:
-        return from_receipts(file for receipt in receipts for file in receipt.files)
-    if not config.metalog.exists():
-        raise BuildsysError(
-            f"nothing tells what is installed there: no receipt in {config.objdir}, and no"
-            f" {config.metalog}",
-            config.destdir,
-        )
-    return from_metalog(parse_metalog(read_whole(config.metalog)))
-
-
-def _find_kernel(config: Config) -> Kernel:
-    """Take the kernel that is given, else the tree's own, else what else is known of it."""
-    own = config.destdir / _KERNEL
-    if config.kernel is None and own.is_file():
-        machine = load_machine(config.machine, config.machine_arch or None)
-        return load_kernel(own, machine.module_directory, None, machine.arch)
-    target = load_target(config)
-    machine = target.machine
-    number = target.version.number
-    return find_kernel(target.kernel, machine.module_directory, machine.arch, number)
-
-
-def _judge(
-    config: Config, kernel: Kernel, recorded: Iterable[Recorded], broken: set[Path]
-) -> Iterable[Finding]:
-    """Judge the kmods that this kernel will look for; a kernel newer than all has none."""
-    directory = config.destdir / kernel.modules_directory.lstrip("/")
-    paths = [config.destdir / file.target for file in recorded]
-    ours = [path for path in paths if path.suffix == ".kmod" and directory in path.parents]
-    if not ours:
-        releases = sorted({path.parts[-4] for path in paths if path.suffix == ".kmod"})
-        yield Finding(
-            "no-modules-for-kernel",
-            Severity.ERROR,
-            directory,
-            f"the kernel is {kernel.label}, and the modules that are installed are for"
-            f" {', '.join(releases) or 'none'}",
-        )
-        return
-    found = sorted(path for path in directory.glob("*/*.kmod") if path.is_file())
-    for verdict in check_set(found, kernel):
-        if verdict.path not in broken:
-            yield from (f for f in verdict.findings if f.severity is Severity.ERROR)
 
 
 def _show(
