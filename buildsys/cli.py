@@ -301,6 +301,11 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="status 2 unless every kmod loads: also for what is unknown, or built in",
     )
+    parser.add_argument(
+        "--old-kernel", action="append", default=[], metavar="FILE",
+        help="with --explain: an earlier kernel, to tell since when a symbol is gone; may be"
+        " repeated",
+    )  # fmt: skip
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

@@ -79,7 +79,8 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
     """Add what verbs take that show findings."""
     parser.add_argument(
         "--explain", action="store_true",
-        help="add to each rule the kernel function that decides and how to mend it",
+        help="add to each rule the kernel function that decides and how to mend it; 'check' also"
+        " tells what is known of each undefined symbol",
     )  # fmt: skip
 
 

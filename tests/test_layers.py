@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "elf": {"base"},
     "toolchain": {"base"},
     "kernel": {"base", "elf"},
-    "check": {"base", "elf", "kernel", "plist"},
+    "kconfig": {"base"},
+    "check": {"base", "elf", "kconfig", "kernel", "plist"},
     "report": {"base", "check", "elf", "kernel", "version"},
     "install": {"base", "check", "metalog"},
     "sets": {"base", "metalog"},
@@ -43,9 +44,9 @@ MAY_IMPORT = {
     "options": set(),
     "cli": {"base", "config", "options", "version"},
     "verbs": {
-        "base", "check", "cli", "config", "elf", "install", "kernel", "metalog", "module",
-        "pipeline", "provenance", "report", "sets", "snapshot", "srctree", "template", "toolchain",
-        "version",
+        "base", "check", "cli", "config", "elf", "install", "kconfig", "kernel", "metalog",
+        "module", "pipeline", "provenance", "report", "sets", "snapshot", "srctree", "template",
+        "toolchain", "version",
     },
 }  # fmt: skip
 

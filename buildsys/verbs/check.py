@@ -8,6 +8,7 @@ from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.wording import show_path
 from buildsys.check.check import check_set
 from buildsys.check.detail import describe_set
+from buildsys.check.explain import explain_verdicts
 from buildsys.check.kmodfile import KmodCache
 from buildsys.check.together import find_clashes
 from buildsys.check.verdict import Outcome
@@ -22,6 +23,7 @@ from buildsys.report.writing import (
     parse_wanted,
     write_reports,
 )
+from buildsys.verbs.explaining import Explainer, make_explainer
 from buildsys.verbs.settings import read_config
 from buildsys.verbs.targets import Judging, plan_judging
 
@@ -32,9 +34,10 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if arguments.json:
         wanted = (*wanted, Wanted("json", STANDARD_OUTPUT))
     config = read_config(arguments, context)
-    given = tuple(Path(context.directory, name) for name in getattr(arguments, "kernel_given", ()))
+    given = _below(context, getattr(arguments, "kernel_given", ()))
     plan = plan_judging(config, given, tuple(_expand(arguments.files)))
-    report = judge_all(plan, has_details(wanted))
+    explainer = make_explainer(config, _below(context, arguments.old_kernel))
+    report = judge_all(plan, has_details(wanted), explainer if arguments.explain else None)
     if not any(one.path == STANDARD_OUTPUT for one in wanted):
         options = TextOptions(
             has_explanation=arguments.explain,
@@ -53,18 +56,26 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     return ExitStatus.DONE if is_done else ExitStatus.FINDINGS
 
 
-def judge_all(plan: Sequence[Judging], is_detailed: bool) -> Report:
-    """Judge kmods for one kernel after the other."""
-    judged = [judge_kmods(judging, is_detailed) for judging in plan]
+def _below(context: Context, names: Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(context.directory / Path(name).expanduser() for name in names)
+
+
+def judge_all(plan: Sequence[Judging], is_detailed: bool, explainer: Explainer | None) -> Report:
+    """Judge kmods for one kernel after the other; explainer is None where nothing is explained."""
+    judged = [judge_kmods(judging, is_detailed, explainer) for judging in plan]
     targets = tuple(target for target, _ in judged)
     return Report("check", targets, tuple(result for _, results in judged for result in results))
 
 
-def judge_kmods(judging: Judging, is_detailed: bool) -> tuple[Target, tuple[ModuleResult, ...]]:
+def judge_kmods(
+    judging: Judging, is_detailed: bool, explainer: Explainer | None
+) -> tuple[Target, tuple[ModuleResult, ...]]:
     """Judge a set of kmods for one kernel; with their details where those are wanted."""
     kernel, paths = judging.kernel, judging.paths
     cache = KmodCache(kernel)
     verdicts = check_set(paths, kernel, cache)
+    if explainer is not None:
+        verdicts = explain_verdicts(verdicts, explainer.make_grounds(kernel, cache))
     details = describe_set(paths, kernel, cache) if is_detailed else (None,) * len(paths)
     target = Target(judging.name, kernel.machine, findings=find_clashes(paths, cache))
     return target, tuple(

@@ -33,11 +33,14 @@ def load_kernels(config: Config, paths: Sequence[Path]) -> tuple[Kernel, ...]:
     return tuple(load_other_kernel(config, path) for path in paths)
 
 
-def load_other_kernel(config: Config, path: Path) -> Kernel:
-    """Load a further kernel: of any machine and version, unless they were set."""
+def load_other_kernel(config: Config, path: Path, is_free: bool = False) -> Kernel:
+    """Load a further kernel: of any machine and version, unless they were set.
+
+    With is_free its version may differ from the one that was set.
+    """
     is_set = dict(config.origins)["machine"] != "default"
     machine = load_machine(config.machine, config.machine_arch or None)
-    version = parse_version(config.release) if config.release else None
+    version = parse_version(config.release) if config.release and not is_free else None
     arch = machine.arch if is_set else ""
     return load_kernel(path, machine.module_directory if is_set else "", version, arch)
 
