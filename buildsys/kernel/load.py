@@ -58,6 +58,17 @@ def load_kernel(
     return kernel
 
 
+def find_kernel(path: Path | None, machine: str, machine_arch: str, number: int) -> Kernel:
+    """Load the kernel to judge with; machine is its module_machine, number its version.
+
+    Without a path only machine and version are known, and no symbols.
+    """
+    version = KernelVersion(number)
+    if path is None:
+        return Kernel(machine, version, machine_arch)
+    return load_kernel(path, machine, version, machine_arch)
+
+
 def save_kernel(kernel: Kernel, path: Path) -> None:
     """Write the saved map of a kernel; equal kernels give equal bytes."""
     write_whole(path, render_kernel_map(kernel))

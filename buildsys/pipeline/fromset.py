@@ -14,8 +14,8 @@ from buildsys.config import Config
 from buildsys.install.layout import InstallPlace
 from buildsys.install.order import Order, order_kmod
 from buildsys.install.switch import Switch, switch_modules
+from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
-from buildsys.pipeline.judge import find_kernel
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.places import (
     installation_at,
@@ -24,7 +24,8 @@ from buildsys.pipeline.places import (
     usual_place,
 )
 from buildsys.pipeline.progress import describe_finding
-from buildsys.pipeline.request import Target, load_target, load_trust
+from buildsys.pipeline.request import load_trust
+from buildsys.pipeline.target import Target, load_target
 from buildsys.pipeline.vetting import find_kmods, judge_staying, refuse_unsigned
 from buildsys.provenance.manifest import load_digests
 from buildsys.sets.reading import PackedFile, find_archive, read_set

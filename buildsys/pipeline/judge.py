@@ -10,7 +10,7 @@ from buildsys.check.check import check_kmod
 from buildsys.check.kmodfile import KmodCache
 from buildsys.check.verdict import Verdict
 from buildsys.check.verdictfile import load_verdict, render_verdict
-from buildsys.kernel.load import load_kernel
+from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
 from buildsys.pipeline.step import Check
@@ -44,17 +44,6 @@ class Judge:
             kernel = find_kernel(*key)
             found = self._caches[key] = (kernel, KmodCache(kernel))
         return found
-
-
-def find_kernel(path: Path | None, machine: str, machine_arch: str, number: int) -> Kernel:
-    """Load the kernel to judge with; machine is its module_machine, number its version.
-
-    Without a path only machine and version are known, and no symbols.
-    """
-    version = KernelVersion(number)
-    if path is None:
-        return Kernel(machine, version, machine_arch)
-    return load_kernel(path, machine, version, machine_arch)
 
 
 def load_verdicts(paths: Iterable[Path]) -> tuple[Verdict, ...]:

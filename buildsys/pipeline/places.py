@@ -10,7 +10,7 @@ from buildsys.config import Config
 from buildsys.install.layout import InstallPlace
 from buildsys.install.switch import Installation
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
-from buildsys.pipeline.request import Target
+from buildsys.pipeline.target import Target
 
 
 def machine_directory(config: Config, target: Target) -> Path:

@@ -29,9 +29,10 @@ from buildsys.pipeline.plan import (
     make_plan,
     receipts_directory,
 )
-from buildsys.pipeline.request import DEFAULT_RELEASE, Request, load_request
+from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
+from buildsys.pipeline.target import DEFAULT_RELEASE
 from buildsys.pipeline.tasks import Progress, find_stale, run_plan
 from buildsys.pipeline.watch import Watch, find_beside, take_watch
 from buildsys.srctree.tree import MODULES

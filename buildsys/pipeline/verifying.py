@@ -17,11 +17,10 @@ from buildsys.install.verify import (
     from_metalog,
     from_receipts,
 )
-from buildsys.kernel.load import load_kernel
+from buildsys.kernel.load import find_kernel, load_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.metalog import parse_metalog
-from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.request import load_target
+from buildsys.pipeline.target import load_target
 from buildsys.toolchain.machine import load_machine
 
 _KERNEL = "netbsd"

@@ -7,8 +7,8 @@ from buildsys.check.verdict import Severity, Verdict
 from buildsys.check.whole import find_broken
 from buildsys.install.order import Order
 from buildsys.install.switch import Installation
+from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
-from buildsys.pipeline.judge import find_kernel
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import Vetting

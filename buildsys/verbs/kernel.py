@@ -8,7 +8,7 @@ from buildsys.base.wording import show_path
 from buildsys.cli import Context
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.version import parse_version
-from buildsys.pipeline.request import load_target
+from buildsys.pipeline.target import load_target
 from buildsys.toolchain.machine import load_machine
 from buildsys.verbs.settings import read_config
 

@@ -9,7 +9,7 @@ from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.pipeline.packing import load_metalog, pack_tree
 from buildsys.pipeline.places import usual_place
-from buildsys.pipeline.request import load_target
+from buildsys.pipeline.target import load_target
 from buildsys.provenance.manifest import MANIFEST
 from buildsys.provenance.signing import parse_key
 from buildsys.sets.lists import compare_lists, load_lists, spell_line, spell_obsolete

@@ -17,7 +17,7 @@ from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.elf.difference import find_first_difference
-from buildsys.pipeline.request import load_target
+from buildsys.pipeline.target import load_target
 from buildsys.pipeline.twice import Condition, build_once, choose_conditions, lay_sources
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.kind import choose_kind

@@ -21,7 +21,7 @@ from buildsys.install.rollback import (
 )
 from buildsys.install.switch import Installation, describe_switch
 from buildsys.pipeline.places import installation_at, lock_machine, usual_place
-from buildsys.pipeline.request import Target, load_target
+from buildsys.pipeline.target import Target, load_target
 from buildsys.verbs.settings import read_config
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError
 from buildsys.check.places import KmodPlace, group_by_place
 from buildsys.config import Config
-from buildsys.kernel.load import load_kernel
+from buildsys.kernel.load import find_kernel, load_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import parse_version
-from buildsys.pipeline.judge import find_kernel
-from buildsys.pipeline.request import find_shipped_map, load_target
+from buildsys.pipeline.target import find_shipped_map, load_target
 from buildsys.toolchain.machine import load_machine
 
 
