@@ -61,6 +61,8 @@ VERBS = (
          ("settings", "json")),
     Verb("verify", "verify:verify", "compare an installed tree with what was installed",
          ("settings", "verify", "json")),
+    Verb("release", "release:release", "build, check, install, pack and verify for many machines",
+         ("settings", "run", "release", "report", "names")),
     Verb("pack", "pack:pack", "make the sets modules and debug", ("settings", "pack")),
     Verb("sets", "pack:compare_sets", "compare what is installed with the lists of sets",
          ("settings", "sets")),

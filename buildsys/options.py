@@ -100,6 +100,26 @@ def add_schema(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_release(parser: argparse.ArgumentParser) -> None:
+    """Add what 'release' takes; the last three are for the processes that it starts."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("release"), metavar="DIR",
+        help="directory for TARGET/destdir, TARGET/METALOG and TARGET/sets; default: release",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("tgz", "tar.xz"), default="tgz", help="form of sets; default: tgz"
+    )
+    parser.add_argument(
+        "--sign", action="append", default=[], metavar="KIND:KEY",
+        help="sign each target's digests, as with 'pack'; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--outcome", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--target-name", default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--one-of-several", dest="is_one_of_several", action="store_true", help=argparse.SUPPRESS
+    )
+
+
 def add_reproduce(parser: argparse.ArgumentParser) -> None:
     """Add what 'reproduce' takes."""
     parser.add_argument(
@@ -130,5 +150,6 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "schema": add_schema,
     "cache": add_cache,
     "provenance": add_provenance,
+    "release": add_release,
     "reproduce": add_reproduce,
 }
