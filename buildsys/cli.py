@@ -83,8 +83,8 @@ VERBS = (
          ("settings", "parity", "names")),
     Verb("import", "importing:import_tree", "write a source tree's modules as descriptors",
          ("settings", "import", "names")),
-    Verb("kernel", "kernel:show", "show a kernel, or save its symbols as a map",
-         ("settings", "kernel")),
+    Verb("kernel", "kernel:kernel", "show a kernel, save its symbols as a map, compare two",
+         ("settings", "kernel", "json")),
     Verb("compile-commands", "inspect:compile_commands", "write compile_commands.json",
          ("settings", "output")),
     Verb("doctor", "setup:doctor", "show the toolchains that are found", ("settings", "json")),
@@ -348,7 +348,12 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_kernel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the saved map here")
+    parser.add_argument(
+        "action", nargs="?", choices=("show", "save", "diff"), default="show",
+        help="show [KERNEL]; save [KERNEL] FILE; diff OLD NEW [DIRECTORY or kmod…], which also"
+        " judges the kmods (default: those in DESTDIR) with both; default: show",
+    )  # fmt: skip
+    parser.add_argument("operands", nargs="*", metavar="FILE", help="as above")
     parser.add_argument(
         "--builtins", type=Path, metavar="FILE",
         help="JSON list of the built-in modules, for nm text, which cannot tell them",
