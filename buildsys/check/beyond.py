@@ -133,6 +133,10 @@ def _check_symbols(file: Linkable) -> Iterator[Finding]:
         if not 0 < symbol < len(symbols):
             continue
         section = symbols.sections[symbol]
+        is_elsewhere = SHN_UNDEF < section < len(sections) and not sections[section].is_loaded
+        is_indirect = symbols.kind(symbol) == _STT_GNU_IFUNC
+        if section != SHN_COMMON and not is_elsewhere and not is_indirect:
+            continue
         name = show_name(symbols.name(symbol))
         if section == SHN_COMMON:
             yield finding(
@@ -141,14 +145,14 @@ def _check_symbols(file: Linkable) -> Iterator[Finding]:
                 f"{name} is a common symbol, which the kernel gives no memory: compile with "
                 "-fno-common or link with -d",
             )
-        elif SHN_UNDEF < section < len(sections) and not sections[section].is_loaded:
+        elif is_elsewhere:
             yield finding(
                 "symbol-not-loaded",
                 kobj.path,
                 f"{name or symbol} stands in {show_name(sections[section].name)}, which is not "
                 "loaded: its address is wrong",
             )
-        if symbols.kind(symbol) == _STT_GNU_IFUNC:
+        if is_indirect:
             yield finding(
                 "indirect-function", kobj.path, f"{name}: its resolver is called in its place"
             )
@@ -212,8 +216,8 @@ def _check_requirements(
     """requirement-unused, requirement-indirect: what is used is what is required."""
     used = frozenset(
         found.provider
-        for name in kobj.undefined
-        if not state.is_kernel_name(name) and (found := state.find(name)) is not None
+        for name in frozenset(kobj.undefined) - state.of_kernel(kobj.undefined)
+        if (found := state.find(name)) is not None
     )
     for required in filter(None, map(state.find_module, module.required)):
         if required.file is not None and required.name not in used:

@@ -4,7 +4,7 @@ sys/kern/subr_kobj.c, kobj_checksyms(), kobj_relocate(), kobj_sym_lookup(), and 
 kobj_reloc(). What names exist elsewhere is asked of a Scope.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -59,8 +59,8 @@ class Scope(Protocol):
     def find(self, name: str) -> Definition | None:
         """Find a global as sys/kern/kern_ksyms.c, ksyms_getval_unlocked() would."""
 
-    def offers(self, name: str) -> bool:
-        """Tell whether find would find it."""
+    def offered(self, names: Iterable[str]) -> frozenset[str]:
+        """Choose those that find would find."""
 
     def explain(self, name: str) -> str:
         """Say why a name is not offered, to end a sentence with; '' when there is no reason."""
@@ -89,8 +89,9 @@ def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) 
     """Refuse globals that exist already; those in ignored are let pass if the kernel has them."""
     findings: list[Finding] = []
     count = 0
-    for name, entry in kobj.defined.items():
-        definition = scope.find(name) if scope.offers(name) else None
+    twice = scope.offered(kobj.defined)
+    for name, entry in kobj.defined.items() if twice else ():
+        definition = scope.find(name) if name in twice else None
         if definition is None or (name in ignored and not definition.provider):
             continue
         value = known_value(kobj, entry)
@@ -126,9 +127,10 @@ def _rest(rule_id: str, path: Path, count: int) -> tuple[Finding, ...]:
 
 def judge_undefined(kobj: KernelObject, scope: Scope) -> tuple[Halt | None, tuple[str, ...]]:
     """Refuse globals that nothing offers; also give those of which that cannot be said."""
-    missing = [name for name in kobj.undefined if not scope.offers(name)]
-    if not missing:
+    offered = scope.offered(kobj.undefined)
+    if len(offered) == len(kobj.undefined):
         return None, ()
+    missing = [name for name in kobj.undefined if name not in offered]
     if not scope.has_symbols:
         return None, tuple(missing)
     findings = tuple(
@@ -272,6 +274,8 @@ def _lookup_trouble(
     if binding == STB_LOCAL:
         text, kernel = f"local symbol {symbol} is undefined", f"local symbol @{symbol} undefined"
         return "local-undefined", text, kernel
+    if binding == STB_GLOBAL and not zero and symbols.has_name(symbol):
+        return None
     name = symbols.name(symbol)
     if binding == STB_GLOBAL and name and name not in zero:
         return None

@@ -6,6 +6,7 @@ succeed.
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,14 +105,15 @@ class LoaderState:
         is_absolute = kobj.symbols.sections[entry] == SHN_ABS
         return Definition(module.name, known_value(kobj, entry), is_absolute)
 
-    def offers(self, name: str) -> bool:
-        """Tell whether a global exists, as find does."""
-        return self.is_kernel_name(name) or name in self._offered
+    def offered(self, names: Iterable[str]) -> frozenset[str]:
+        """Choose the globals that exist, as find finds them."""
+        wanted = frozenset(names)
+        return self.of_kernel(wanted).union(wanted.intersection(self._offered))
 
-    def is_kernel_name(self, name: str) -> bool:
-        """Tell whether the kernel itself has a global."""
+    def of_kernel(self, names: Iterable[str]) -> frozenset[str]:
+        """Choose the globals that the kernel itself has."""
         symbols = self.kernel.symbols
-        return symbols is not None and name in symbols.globals
+        return frozenset() if symbols is None else symbols.globals.intersection(names)
 
     def disable_builtin(self, name: str) -> None:
         """Put a built-in module into the state after modunload(8): it needs force from now on."""

@@ -145,6 +145,11 @@ class SymbolTable:
         """Give an entry's name; '' when it has none or its offset lies outside the strings."""
         return string_at(self.strings, self.name_offsets[index])
 
+    def has_name(self, index: int) -> bool:
+        """Tell whether an entry has a name, without reading it."""
+        offset = self.name_offsets[index]
+        return offset < len(self.strings) and self.strings[offset] != 0
+
     def binding(self, index: int) -> int:
         """Give STB_* of an entry."""
         return self.infos[index] >> 4
