@@ -9,6 +9,7 @@ FILE_MODE = 0o444  # share/mk/bsd.kmodule.mk, KMODULEMODE
 DIRECTORY_MODE = 0o755
 UNAME = "root"
 GNAME = "wheel"
+DEBUG_ROOT = PurePosixPath("usr/libdata/debug")  # share/mk/bsd.own.mk, DEBUGDIR
 ROOT_OWNER = (0, 0)  # uid of root and gid of wheel on NetBSD
 
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_bytes
 from buildsys.base.errors import BuildsysError
@@ -28,6 +28,12 @@ class Order:
     def name(self) -> str:
         """Give the module's name."""
         return self.receipt.name
+
+    def is_debug_of(self, modules: PurePosixPath) -> bool:
+        """Tell whether this is what was split off from a kmod of a modules directory."""
+        parts = self.receipt.directory.parts
+        inner = parts[len(parts) - len(modules.parts) :]
+        return self.receipt.directory != modules and inner == modules.parts
 
 
 def order_kmod(approved: ApprovedKmod, plist: Path | None, place: InstallPlace) -> Order:

@@ -38,6 +38,11 @@ class Receipt:
         """Give where the plist lies, or would lie, as the target sees it."""
         return plist_target(self.directory, self.name)
 
+    @property
+    def debug(self) -> PurePosixPath:
+        """Give where what was split off from the kmod lies, in a debug tree."""
+        return self.kmod.with_name(f"{self.kmod.name}.debug")
+
     def find(self, target: PurePosixPath) -> InstalledFile | None:
         """Give the entry of one file, if it was installed."""
         return next((file for file in self.files if file.target == target), None)
@@ -83,7 +88,7 @@ def parse_receipt(content: bytes, path: Path) -> Receipt:
             verdict=bytes.fromhex(raw["verdict"]),
             files=tuple(_parse_file(file) for file in raw["files"]),
         )
-        if {file.target for file in receipt.files} - {receipt.kmod, receipt.plist}:
+        if {file.target for file in receipt.files} - {receipt.kmod, receipt.plist, receipt.debug}:
             raise ValueError(receipt.files)
     except (ValueError, TypeError, KeyError, RecursionError, BuildsysError) as error:
         raise BuildsysError(_BROKEN, path) from error

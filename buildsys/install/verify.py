@@ -10,7 +10,7 @@ from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary
 from buildsys.check.verdict import Finding, Severity
-from buildsys.install.layout import ROOT_OWNER, InstalledFile
+from buildsys.install.layout import DEBUG_ROOT, ROOT_OWNER, InstalledFile
 from buildsys.metalog import MetalogLine, read_keywords
 
 
@@ -50,8 +50,13 @@ def _record_line(path: PurePosixPath, words: Mapping[str, str]) -> Recorded:
 
 def is_module_file(path: PurePosixPath) -> bool:
     """Tell whether a target lies in a modules directory: stand/MACHINE/RELEASE/modules/…."""
-    parts = path.parts
+    parts = path.parts[_depth(path) :]
     return len(parts) > 4 and parts[0] == "stand" and parts[3] == "modules"
+
+
+def _depth(path: PurePosixPath) -> int:
+    """Count the directories above stand/: none, or those of the debug tree."""
+    return len(DEBUG_ROOT.parts) if DEBUG_ROOT in path.parents else 0
 
 
 def compare_tree(
@@ -121,7 +126,7 @@ def _compare_content(path: Path, sha256: bytes) -> Iterator[Finding]:
 
 def _find_others(destdir: Path, recorded: Iterable[Recorded]) -> Iterator[Finding]:
     known = {file.target for file in recorded}
-    roots = {PurePosixPath(*file.target.parts[:4]) for file in recorded}
+    roots = {PurePosixPath(*file.target.parts[: _depth(file.target) + 4]) for file in recorded}
     for root in sorted(roots):
         for directory, names, files in os.walk(destdir / root):
             names.sort()

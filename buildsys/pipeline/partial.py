@@ -93,7 +93,7 @@ def _find_waiting(plan: Plan, partial: Plan, left_out: Collection[Step]) -> Iter
     chosen: set[str] = set()
     by_order: Mapping[object, str] = {paths.order: name for name, paths in plan.paths.items()}
     for step in partial.steps:
-        chosen.update(by_order[path] for path in step.inputs)
+        chosen.update(by_order[path] for path in step.inputs if path in by_order)
     known = {step.name for step in left_out}
     for step in plan.steps:
         if step.kind == "install" and step.module not in chosen and step.name not in known:

@@ -2,21 +2,14 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
-from buildsys.install.layout import InstallPlace
-from buildsys.install.receipt import receipt_path
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
-from buildsys.pipeline.objdir import objects_directory
-from buildsys.pipeline.places import (
-    installation_at,
-    machine_directory,
-    receipts_place,
-    usual_place,
-)
+from buildsys.pipeline.paths import ModulePaths, find_paths, is_installed, module_place
+from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.reproducible import make_reproducible
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import (
@@ -25,6 +18,7 @@ from buildsys.pipeline.step import (
     Configure,
     Generate,
     Install,
+    InstallDebug,
     Record,
     Step,
     Vetting,
@@ -41,19 +35,6 @@ from buildsys.toolchain.argv import (
 )
 from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import Tool
-
-
-@dataclass(frozen=True, slots=True)
-class ModulePaths:
-    """Where everything of one module goes."""
-
-    objects: Path
-    kmod: Path
-    plist: Path
-    verdict: Path
-    order: Path
-    receipt: Path
-    installed: Path  # the directory NAME/ below DESTDIR/stand/…/modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +72,8 @@ def make_plan(
     modules = select_modules(request, names)
     if not is_closed:
         modules = tuple(module for module in modules if module.name in names)
-    paths = {module.name: find_paths(request, surroundings, module) for module in modules}
+    is_privileged = surroundings.is_privileged
+    paths = {module.name: find_paths(request, is_privileged, module) for module in modules}
     steps: list[Step] = []
     for module in modules:
         planner = _ModulePlanner(request, surroundings, module, paths)
@@ -102,7 +84,6 @@ def make_plan(
     if has_install:
         installed = [module for module in modules if is_installed(module)]
         selection = ",".join(sorted(names)) or "METALOG"
-        is_privileged = surroundings.is_privileged
         steps.append(record_step(request, is_privileged, installed, paths, selection))
     if request.config.reproducible:
         steps = make_reproducible(steps, modules, request, surroundings.kernel_headers)
@@ -127,48 +108,6 @@ def _unknown_module(request: Request, name: str) -> str:
     known = ", ".join(module.name for module in request.modules) or "none"
     where = request.config.modules if request.tree is None else request.config.src
     return f"no module {name} in {where}; there are {known}"
-
-
-def find_paths(request: Request, surroundings: Surroundings, module: Module) -> ModulePaths:
-    """Say where everything of a module goes."""
-    objects = objects_directory(machine_objdir(request), module.name)
-    place = module_place(request, surroundings.is_privileged, module)
-    return ModulePaths(
-        objects=objects,
-        kmod=objects / f"{module.name}.kmod",
-        plist=objects / f"{module.name}.plist",
-        verdict=objects / f"{module.name}.verdict.json",
-        order=objects / f"{module.name}.order.json",
-        receipt=receipt_path(receipts_directory(request), module.name),
-        installed=place.destdir / place.target / module.name,
-    )
-
-
-def install_place(request: Request, is_privileged: bool) -> InstallPlace:
-    """Say where modules of this run are installed."""
-    return usual_place(request.config, request.target, is_privileged)
-
-
-def is_installed(module: Module) -> bool:
-    """Tell whether a module is meant to be installed; makefiles may say that it is not."""
-    return module.recipe is None or module.recipe.install_directory is not None
-
-
-def module_place(request: Request, is_privileged: bool, module: Module) -> InstallPlace:
-    """Say where one module is installed: makefiles may name a place of its own (KMODULEDIR)."""
-    place = install_place(request, is_privileged)
-    own = None if module.recipe is None else module.recipe.install_directory
-    return place if own is None or own == place.target else replace(place, modules=own)
-
-
-def receipts_directory(request: Request) -> Path:
-    """Give where the receipts of one DESTDIR and kernel version go."""
-    return receipts_place(request.config, request.target)
-
-
-def machine_objdir(request: Request) -> Path:
-    """Give the object directory of this machine: OBJDIR/amd64-x86_64."""
-    return machine_directory(request.config, request.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +289,13 @@ class _ModulePlanner:
         if plist is not None:
             inputs.append(plist)
         place = module_place(self.request, self.surroundings.is_privileged, self.module)
-        action = Install(self.paths.verdict, plist, place, self.paths.order)
+        outputs = [self.paths.order]
+        ordered = None
+        if (debug := self.paths.debug) is not None:
+            ordered = InstallDebug(debug.file, debug.place, debug.order)
+            inputs.append(debug.file)
+            outputs.append(debug.order)
+        action = Install(self.paths.verdict, plist, place, self.paths.order, ordered)
         known = {module.name for module in self.request.modules if is_installed(module)}
         known &= self.all_paths.keys()
         requires = (other for other in self.module.requires if other in known)
@@ -359,7 +304,7 @@ class _ModulePlanner:
             name,
             action,
             tuple(inputs),
-            (self.paths.order,),
+            tuple(outputs),
             tuple(f"install:{other}" for other in requires),
         )
 
@@ -380,6 +325,9 @@ def record_step(
         outputs += [own.receipt, own.installed / f"{module.name}.kmod"]
         if module.properties:
             outputs.append(own.installed / f"{module.name}.plist")
+        if own.debug is not None:
+            orders.append(own.debug.order)
+            outputs += [own.debug.receipt, own.debug.installed]
     places = (module_place(request, is_privileged, module) for module in modules)
     installations = [
         installation_at(request.config, request.target, place) for place in dict.fromkeys(places)

@@ -11,6 +11,7 @@ from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
+from buildsys.install.debug import follow_modules
 from buildsys.install.layout import module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
@@ -20,15 +21,9 @@ from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launchin
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
+from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.places import installation_at
-from buildsys.pipeline.plan import (
-    Plan,
-    Surroundings,
-    install_place,
-    machine_objdir,
-    make_plan,
-    receipts_directory,
-)
+from buildsys.pipeline.plan import Plan, Surroundings, make_plan
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
@@ -122,11 +117,14 @@ def _prune_left_over(request: Request, is_privileged: bool) -> None:
     for receipt in find_left_over(load_receipts(receipts_directory(request)), described):
         if receipt.directory != place.target:
             own = replace(place, modules=receipt.directory)
-            switch_modules([], installation_at(request.config, request.target, own), [receipt.name])
+            installation = installation_at(request.config, request.target, own)
+            switch_modules([], installation, [receipt.name])
+            follow_modules(installation)
     usual = installation_at(request.config, request.target, place)
     names = [name for name in usual.load_receipts() if name not in described]
     if names:
         switch_modules([], usual, names)
+        follow_modules(usual)
 
 
 def _refuse_early(request: Request, options: RunOptions) -> None:

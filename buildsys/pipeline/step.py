@@ -98,13 +98,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallDebug:
+    """Order what was split off from a kmod to be put into the debug tree, at place."""
+
+    file: Path
+    place: InstallPlace
+    order: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Install:
-    """Order an approved kmod and its properties to be put below DESTDIR."""
+    """Order an approved kmod, its properties and what was split off to be put below DESTDIR."""
 
     verdict: Path
     plist: Path | None
     place: InstallPlace
     order: Path
+    debug: InstallDebug | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from buildsys.base.files import (
 )
 from buildsys.check.verdict import Severity
 from buildsys.check.verdictfile import load_verdict
+from buildsys.install.debug import follow_modules, order_debug
 from buildsys.install.lookup import is_for_other_processor
 from buildsys.install.order import Order, load_order, order_kmod, write_order
 from buildsys.install.switch import describe_switch, switch_modules
@@ -284,6 +285,8 @@ def _install(action: Install) -> Seen:
     approved = load_verdict(action.verdict).approve()
     make_directory(action.order.parent)
     write_order(action.order, order_kmod(approved, action.plist, action.place))
+    if (debug := action.debug) is not None:
+        write_order(debug.order, order_debug(approved, debug.file, debug.place))
     return (), ""
 
 
@@ -296,6 +299,7 @@ def _record(action: Record) -> Seen:
         texts.append(vet_orders(own, installation, action.vetting))
         texts.append(_describe_other_processor(own))
         texts.append(describe_switch(switch_modules(own, installation)))
+        follow_modules(installation, [order for order in orders if order.is_debug_of(target)])
     return (), "\n".join(filter(None, texts))
 
 

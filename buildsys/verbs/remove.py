@@ -8,15 +8,13 @@ from buildsys.base.errors import ExitStatus, UsageError
 from buildsys.base.files import remove_file, remove_tree
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
+from buildsys.install.debug import find_debug_trees
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
 from buildsys.pipeline.objdir import KEPT, RECORD_DIRECTORY, objects_directory
-from buildsys.pipeline.plan import (
-    install_place,
-    machine_objdir,
-    receipts_directory,
-    select_modules,
-)
+from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
+from buildsys.pipeline.places import installation_at
+from buildsys.pipeline.plan import select_modules
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import lock_objdir
 from buildsys.verbs.settings import read_config
@@ -37,15 +35,21 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         if arguments.left_over:
             described = {module.name for module in request.modules}
             names &= {receipt.name for receipt in find_left_over(receipts, described)}
-        removal = uninstall_recorded(
-            directory, place, request.config.metalog, names, is_forced=arguments.force
-        )
-    for path in removal.removed:
+        # The debug trees are looked for before the receipts go.
+        debug = find_debug_trees(installation_at(request.config, request.target, place))
+        trees = [(directory, place), *((tree.receipts, tree.place) for tree in debug)]
+        removals = [
+            uninstall_recorded(path, own, request.config.metalog, names, arguments.force)
+            for path, own in trees
+        ]
+    removed = [path for removal in removals for path in removal.removed]
+    kept = [file for removal in removals for file in removal.kept]
+    for path in removed:
         print(f"#    remove  {show_path(place.destdir / path, context.directory)}")
-    for kept in removal.kept:
-        print(f"kept: {show_path(place.destdir / kept.target, context.directory)}: {kept.reason}")
-    print(f"{count(len(removal.removed), 'file')} removed, {len(removal.kept)} kept")
-    return ExitStatus.FAILED if removal.kept else ExitStatus.DONE
+    for file in kept:
+        print(f"kept: {show_path(place.destdir / file.target, context.directory)}: {file.reason}")
+    print(f"{count(len(removed), 'file')} removed, {len(kept)} kept")
+    return ExitStatus.FAILED if kept else ExitStatus.DONE
 
 
 def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:

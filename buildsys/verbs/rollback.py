@@ -10,8 +10,10 @@ from buildsys.base.errors import ExitStatus
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config
+from buildsys.install.debug import follow_modules
 from buildsys.install.history import Generation, prune_history
 from buildsys.install.inventory import ModuleTree, find_trees
+from buildsys.install.layout import DEBUG_ROOT
 from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.install.rollback import (
     choose_generation,
@@ -38,6 +40,7 @@ def rollback(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         generation = choose_generation(generations, arguments.to)
         difference = find_difference(installation, generation)
         switch = roll_back(installation, generation)
+        follow_modules(installation)
     where = show_path(installation.tree, context.directory)
     if text := describe_switch(switch):
         print(text)
@@ -79,7 +82,7 @@ def versions(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     receipts: dict[Path, tuple[Receipt, ...]] = {}
     for directory in sorted(config.objdir.glob("*/receipts/*")):
         for receipt in load_receipts(directory):
-            if receipt.destdir == config.destdir:
+            if receipt.destdir == config.destdir and DEBUG_ROOT not in receipt.directory.parents:
                 place = receipt.destdir / receipt.directory
                 receipts[place] = (*receipts.get(place, ()), receipt)
     trees = find_trees(config.destdir, receipts)

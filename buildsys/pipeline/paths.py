@@ -1,0 +1,97 @@
+"""Where everything of one module goes: below the object directory, and below DESTDIR."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from buildsys.install.debug import debug_directory, order_beside, receipts_beside
+from buildsys.install.layout import InstallPlace
+from buildsys.install.receipt import receipt_path
+from buildsys.module.model import Module
+from buildsys.pipeline.objdir import objects_directory
+from buildsys.pipeline.places import machine_directory, receipts_place, usual_place
+from buildsys.pipeline.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class DebugPaths:
+    """Where the split debugging information of a module goes."""
+
+    file: Path  # NAME.kmod.debug in the object directory
+    place: InstallPlace
+    order: Path
+    receipt: Path
+
+    @property
+    def installed(self) -> Path:
+        """Give NAME.kmod.debug below DESTDIR."""
+        name = self.file.name
+        return self.place.destdir / self.place.target / name.partition(".kmod")[0] / name
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePaths:
+    """Where everything of one module goes; debug is None where nothing is split off."""
+
+    objects: Path
+    kmod: Path
+    plist: Path
+    verdict: Path
+    order: Path
+    receipt: Path
+    installed: Path  # the directory NAME/ below DESTDIR/stand/…/modules
+    debug: DebugPaths | None
+
+
+def find_paths(request: Request, is_privileged: bool, module: Module) -> ModulePaths:
+    """Say where everything of a module goes."""
+    objects = objects_directory(machine_objdir(request), module.name)
+    place = module_place(request, is_privileged, module)
+    receipts = receipts_directory(request)
+    kmod = objects / f"{module.name}.kmod"
+    order = objects / f"{module.name}.order.json"
+    debug = None
+    root = None if module.recipe is None else module.recipe.debug_directory
+    if root is not None:
+        debug = DebugPaths(
+            kmod.with_name(f"{kmod.name}.debug"),
+            replace(place, modules=debug_directory(place.target, root)),
+            order_beside(order),
+            receipt_path(receipts_beside(receipts), module.name),
+        )
+    return ModulePaths(
+        objects=objects,
+        kmod=kmod,
+        plist=objects / f"{module.name}.plist",
+        verdict=objects / f"{module.name}.verdict.json",
+        order=order,
+        receipt=receipt_path(receipts, module.name),
+        installed=place.destdir / place.target / module.name,
+        debug=debug,
+    )
+
+
+def install_place(request: Request, is_privileged: bool) -> InstallPlace:
+    """Say where modules of this run are installed."""
+    return usual_place(request.config, request.target, is_privileged)
+
+
+def is_installed(module: Module) -> bool:
+    """Tell whether a module is meant to be installed; makefiles may say that it is not."""
+    return module.recipe is None or module.recipe.install_directory is not None
+
+
+def module_place(request: Request, is_privileged: bool, module: Module) -> InstallPlace:
+    """Say where one module is installed: makefiles may name a place of its own (KMODULEDIR)."""
+    place = install_place(request, is_privileged)
+    own = None if module.recipe is None else module.recipe.install_directory
+    return place if own is None or own == place.target else replace(place, modules=own)
+
+
+def receipts_directory(request: Request) -> Path:
+    """Give where the receipts of one DESTDIR and kernel version go."""
+    return receipts_place(request.config, request.target)
+
+
+def machine_objdir(request: Request) -> Path:
+    """Give the object directory of this machine: OBJDIR/amd64-x86_64."""
+    return machine_directory(request.config, request.target)

@@ -1,0 +1,96 @@
+"""MKDEBUG: what is split off from a kmod is installed, verified, packed, restored with it."""
+
+import tarfile
+from pathlib import Path
+
+from treeworkspace import TreeWorkspace
+
+INNER = "stand/amd64/10.99.12/modules"
+
+
+def debug_file(tree: TreeWorkspace, name: str = "null") -> Path:
+    return tree.work / f"destdir/usr/libdata/debug/{INNER}/{name}/{name}.kmod.debug"
+
+
+def kmod_file(tree: TreeWorkspace, name: str = "null") -> Path:
+    return tree.work / f"destdir/{INNER}/{name}/{name}.kmod"
+
+
+def install(tree: TreeWorkspace, *words: str) -> str:
+    ran = tree.run("install", *words)
+    assert ran.status == 0, ran.text
+    return ran.text
+
+
+def test_it_is_installed_recorded_and_verified(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null")
+    installed = debug_file(tree)
+    assert installed.read_bytes() == (tree.objects("null") / "null.kmod.debug").read_bytes()
+    assert installed.stat().st_mode & 0o7777 == 0o444
+    metalog = (tree.work / "destdir/METALOG").read_text()
+    assert f"./usr/libdata/debug/{INNER}/null/null.kmod.debug type=file uname=root" in metalog
+    assert f"./usr/libdata/debug/{INNER}/null type=dir" in metalog
+    assert "Nothing to do" in install(tree, "null")
+    ran = tree.run("verify")
+    assert ran.status == 0, ran.text
+    assert "2 files" in ran.text
+    assert tree.run("versions").text.count("\n") == 1
+    installed.chmod(0o644)
+    installed.write_bytes(b"other")
+    ran = tree.run("verify")
+    assert ran.status == 2
+    assert f"{installed.relative_to(tree.work)}: error: file-changed" in ran.text
+    install(tree, "null")
+    assert tree.run("verify").status == 0
+
+
+def test_it_goes_with_the_module(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null", "plain")
+    assert tree.run("uninstall", "null").status == 0
+    assert not debug_file(tree).exists()
+    assert debug_file(tree, "plain").exists()
+    assert "null" not in (tree.work / "destdir/METALOG").read_text()
+    assert tree.run("uninstall").status == 0
+    assert not (tree.work / "destdir/usr/libdata/debug/stand").exists()
+
+
+def test_what_belongs_to_another_kmod_does_not_stay(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null")
+    del tree.variables["MKDEBUG"]
+    install(tree, "null")
+    assert kmod_file(tree).exists()
+    assert not debug_file(tree).exists()
+    assert "null.kmod.debug" not in (tree.work / "destdir/METALOG").read_text()
+
+
+def test_a_rollback_brings_back_what_belongs_to_the_restored_kmod(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null")
+    kmod, debug = kmod_file(tree).read_bytes(), debug_file(tree).read_bytes()
+    tree.edit("sys/modules/null/null.c", "ENOTTY", "EINVAL")
+    install(tree, "null")
+    assert kmod_file(tree).read_bytes() != kmod
+    assert debug_file(tree).read_bytes() != debug
+    assert tree.run("rollback").status == 0
+    assert (kmod_file(tree).read_bytes(), debug_file(tree).read_bytes()) == (kmod, debug)
+    assert tree.run("verify").status == 0
+    del tree.variables["MKDEBUG"]
+    install(tree, "null")
+    assert not debug_file(tree).exists()
+    assert tree.run("rollback").status == 0
+    assert debug_file(tree).read_bytes() == debug
+
+
+def test_the_set_debug_holds_it(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null")
+    ran = tree.run("pack", "-o", "sets")
+    assert ran.status == 0, ran.text
+    with tarfile.open(tree.work / "sets/debug.tgz") as archive:
+        names = archive.getnames()
+    assert f"./usr/libdata/debug/{INNER}/null/null.kmod.debug" in names
+    with tarfile.open(tree.work / "sets/modules.tgz") as archive:
+        assert not any("debug" in name for name in archive.getnames())
