@@ -56,6 +56,8 @@ VERBS = (
          ("settings", "uninstall", "names")),
     Verb("rollback", "rollback:rollback", "put a former generation of the modules in place",
          ("settings", "rollback")),
+    Verb("plan", "plan:plan", "say what an update of the kernel will need",
+         ("settings", "plan", "json")),
     Verb("prune", "rollback:prune", "remove former generations", ("settings", "prune")),
     Verb("versions", "rollback:versions", "list what is installed, for which kernels",
          ("settings", "json")),

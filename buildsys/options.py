@@ -100,6 +100,15 @@ def add_schema(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add what 'plan' takes."""
+    for option, name in (("--from", "old"), ("--to", "new")):
+        parser.add_argument(
+            option, dest=name, type=Path, required=True, metavar="KERNEL",
+            help=f"the {name} kernel: an image, nm text or a saved map",
+        )  # fmt: skip
+
+
 def add_release(parser: argparse.ArgumentParser) -> None:
     """Add what 'release' takes; the last three are for the processes that it starts."""
     parser.add_argument(
@@ -150,6 +159,7 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "schema": add_schema,
     "cache": add_cache,
     "provenance": add_provenance,
+    "plan": add_plan,
     "release": add_release,
     "reproduce": add_reproduce,
 }
