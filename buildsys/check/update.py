@@ -9,7 +9,6 @@ from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.kernel.difference import Changes, KernelDifference
 
-
 _NONE = Changes((), ())
 
 

@@ -12,8 +12,8 @@ from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.kernel.difference import compare_kernels
 from buildsys.kernel.load import load_kernel
-from buildsys.pipeline.descriptors import load_modules
-from buildsys.pipeline.request import is_tree_described, load_request
+from buildsys.pipeline.descriptors import is_tree_described, load_modules
+from buildsys.pipeline.request import load_request
 from buildsys.pipeline.vetting import find_kmods
 from buildsys.toolchain.machine import load_machine
 from buildsys.verbs.settings import read_config
