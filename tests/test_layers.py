@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "pipeline": {
         "base", "check", "config", "elf", "install", "kernel", "metalog", "module", "plist",
         "provenance", "sets",
-        "report", "srctree", "toolchain", "version",
+        "report", "snapshot", "srctree", "toolchain", "version",
     },
     "options": set(),
     "cli": {"base", "config", "options", "version"},

@@ -1,5 +1,6 @@
 """One run from configuration to result: load, plan, lock, run, and say what came of it."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
+from buildsys.pipeline.plancache import Planned, find_planned, save_planned
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
@@ -54,6 +56,7 @@ class RunOptions:
     is_privileged: bool = False
     has_prune: bool = False  # remove what is left over, once all is installed
     is_replacing: bool = False  # the named modules alone; what they require stays as installed
+    key: bytes = b""  # of the request, under which its plan is kept; empty: it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,19 @@ def run_session(
     progress: Progress,
 ) -> Session:
     """Bring modules up to date, one run at a time on an object directory."""
-    request, names = load_named(config, environment, options.names)
+    kept = find_planned(config.objdir, options.key) if options.key else None
+    if kept is None:
+        request, names = load_named(config, environment, options.names)
+    else:
+        request, names = kept.request, kept.names
     refuse_troubles(request, options.is_keep_going)
     _refuse_early(request, options)
     options = replace(options, names=names)
     jobs = choose_jobs(options.jobs, config.launcher, environment)
     with lock_objdir(request, f"building {request.target.machine.label}"):
         surroundings = find_surroundings(request, options.is_privileged)
-        is_closed = not options.is_replacing
-        plan = make_plan(request, surroundings, options.names, options.has_install, is_closed)
+        planned = _plan(request, surroundings, options, kept)
+        plan = planned.plan
         _sweep(plan)
         store = open_store(request, options.began_ns)
         try:
@@ -101,11 +108,30 @@ def run_session(
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 _prune_left_over(request, options.is_privileged)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
+            if planned is not kept and options.key and watch.is_settled:
+                _keep(planned, options, watch)
         finally:
             store.close()
     receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
     return Session(request, plan, result, find_left_over(receipts, described), watch, tally)
+
+
+def _plan(
+    request: Request, surroundings: Surroundings, options: RunOptions, kept: Planned | None
+) -> Planned:
+    if kept is not None and kept.surroundings == surroundings:
+        return kept
+    is_closed = not options.is_replacing
+    plan = make_plan(request, surroundings, options.names, options.has_install, is_closed)
+    return Planned(request, options.names, surroundings, plan)
+
+
+def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:
+    """Keep a plan for the next run, which without it only takes longer."""
+    stamps = [(path, stamp) for path, stamp in watch.stamps if path in watch.beside]
+    with contextlib.suppress(BuildsysError):
+        save_planned(planned.request.config.objdir, options.key, planned, stamps)
 
 
 def _prune_left_over(request: Request, is_privileged: bool) -> None:
@@ -195,7 +221,7 @@ def _watch_all(
     ours = {(name, paths.installed / f"{name}.kmod") for name, paths in plan.paths.items()}
     others = set(surroundings.installed_kmods) - ours
     is_same = set(_find_installed(request)) - ours == others
-    return Watch(stamps, watch.is_settled and is_settled and is_same)
+    return replace(watch, stamps=stamps, is_settled=watch.is_settled and is_settled and is_same)
 
 
 def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:

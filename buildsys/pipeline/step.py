@@ -1,6 +1,6 @@
 """The steps of a build as data: what each reads, what it makes, and how; nothing runs here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.digest import digest_parts
@@ -152,7 +152,8 @@ class Step:
     """One step: name is unique in a plan ('compile:hello/hello.o'), target is its short form.
 
     inputs are all files known beforehand that decide the result, tools among them; a file that
-    another step makes orders the two. after names further steps that must be done before.
+    another step makes orders the two. after names further steps that must be done before. recipe
+    is found from the rest.
     """
 
     name: str
@@ -161,18 +162,19 @@ class Step:
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
     after: tuple[str, ...] = ()
+    recipe: bytes = field(default=b"", compare=False)
 
     @property
     def kind(self) -> str:
         """Give the word before the colon: generate, compile, link, check, install, metalog."""
         return self.name.partition(":")[0]
 
-    @property
-    def recipe(self) -> bytes:
+    def __post_init__(self) -> None:
         """Digest all that decides the result beside the content of files (32 bytes)."""
-        return digest_parts(
+        recipe = digest_parts(
             __version__.encode(),
             repr(self.action).encode(),
             repr(self.inputs).encode(),
             repr(self.outputs).encode(),
         )
+        object.__setattr__(self, "recipe", recipe)

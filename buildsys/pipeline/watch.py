@@ -23,6 +23,7 @@ class Watch:
 
     stamps: tuple[tuple[str, Stamp | None], ...]
     is_settled: bool
+    beside: frozenset[str]  # of these, what decides the plan
 
 
 def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
@@ -31,6 +32,7 @@ def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
     What may have changed since it was read is not settled: a stamp taken now could hide that.
     """
     stamps: dict[str, Stamp | None] = dict(seen.stamps)
+    beside = frozenset(beside)
     is_settled = all(stamp is not None for stamp in stamps.values())
     for path in beside:
         stamp = stat_stamp(path)
@@ -45,7 +47,7 @@ def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
             stamps[path] = None
             if os.path.exists(path):  # else a link that leads nowhere
                 is_settled = False
-    return Watch(tuple(sorted(stamps.items())), is_settled)
+    return Watch(tuple(sorted(stamps.items())), is_settled, beside)
 
 
 def _can_look_at(path: str) -> bool:
@@ -81,6 +83,7 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     paths += config.modules.glob("*/*.yaml")
     for module in request.modules:
         paths += [module.directory, module.place.path]
+    paths += (path for _, tool in request.toolchain.tools() if tool for path in tool.files)
     if config.src is not None:
         paths.append(config.src / "sys/sys/param.h")
     if config.kernel is not None:

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
@@ -52,6 +52,7 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
         is_privileged=has_install and arguments.privileged,
         has_prune=has_install and arguments.prune,
         is_replacing=has_install and arguments.replace_only,
+        key=_request_key(context),
     )
     config = read_config(arguments, context)
     status, session = _run_once(arguments, context, config, context.environment, options)
@@ -59,11 +60,16 @@ def _run(arguments: argparse.Namespace, context: Context, has_install: bool) -> 
     for variant in variants:
         if not arguments.quiet:
             print(f"{show_path(variant.directory, context.directory)}:")
+        own = replace(options, key=b"")  # words and settings are not all that it differs in
         further, _ = _run_once(
-            arguments, context, variant.config, variant.environment, options, is_last=False
+            arguments, context, variant.config, variant.environment, own, is_last=False
         )
         status = _worse(status, further)
     return status
+
+
+def _request_key(context: Context) -> bytes:
+    return snapshot.request_key(context.words, context.environment, str(context.directory))
 
 
 def _worse(one: ExitStatus, other: ExitStatus) -> ExitStatus:
@@ -178,8 +184,7 @@ def _describe_tree(session: Session) -> list[str]:
 
 def _save_snapshot(session: Session, context: Context, message: str) -> None:
     """Leave the answer for a next run that finds every file as it is now."""
-    words = list(context.words)
-    key = snapshot.request_key(words, context.environment, str(context.directory))
+    key = _request_key(context)
     objdir = str(session.request.config.objdir)
     path = snapshot.snapshot_path(objdir, key)
     try:

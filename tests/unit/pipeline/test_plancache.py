@@ -1,0 +1,83 @@
+"""A kept plan is the plan that would be made, and is not used where another would be."""
+
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from workspace import Workspace
+
+from buildsys.base.digest import stat_stamp
+from buildsys.pipeline import plancache
+from buildsys.pipeline.plan import make_plan
+from buildsys.pipeline.plancache import Planned, find_planned, save_planned
+from buildsys.pipeline.request import load_request
+from buildsys.pipeline.session import find_surroundings
+from buildsys.pipeline.settings import load_config
+from buildsys.pipeline.watch import find_beside
+
+KEY = b"install"
+
+
+@pytest.fixture
+def planned(workspace: Workspace) -> Planned:
+    """Give the plan of the small tree, kept in its OBJDIR."""
+    request = load_request(load_config({}, {}, workspace.directory), dict(os.environ))
+    surroundings = find_surroundings(request, False)
+    made = Planned(request, (), surroundings, make_plan(request, surroundings, (), True))
+    (workspace.directory / "obj/.snapshots").mkdir(parents=True)
+    stamps = [(path, stat_stamp(path)) for path in find_beside(request, os.environ)]
+    save_planned(workspace.path("obj"), KEY, made, stamps)
+    return made
+
+
+def test_a_kept_plan_is_the_one_that_was_made(workspace: Workspace, planned: Planned) -> None:
+    found = find_planned(workspace.path("obj"), KEY)
+    assert found is not None
+    assert found is not planned
+    assert found == planned
+    assert [step.recipe for step in found.plan.steps] == [
+        step.recipe for step in planned.plan.steps
+    ]
+    assert find_planned(workspace.path("obj"), b"build") is None
+
+
+@pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize("name", ["modules/gamma/gamma.yaml", "modbuild.yaml", "modules/new/new"])
+def test_what_decides_the_plan_spoils_it(workspace: Workspace, name: str) -> None:
+    assert find_planned(workspace.path("obj"), KEY) is not None
+    workspace.write(name, "class: misc\n")
+    assert find_planned(workspace.path("obj"), KEY) is None
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_changed_source_does_not(workspace: Workspace) -> None:
+    workspace.path("modules/gamma/tables.c").write_text("int x;\n")
+    assert find_planned(workspace.path("obj"), KEY) is not None
+
+
+def test_damaged_or_foreign_bytes_are_no_plan(workspace: Workspace, planned: Planned) -> None:
+    path, guard = plancache._places(workspace.path("obj"), KEY)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert find_planned(workspace.path("obj"), KEY) is None
+    path.unlink()
+    assert find_planned(workspace.path("obj"), KEY) is None
+    path.write_bytes(content)
+    assert find_planned(workspace.path("obj"), KEY) == planned
+    guard.unlink()
+    assert find_planned(workspace.path("obj"), KEY) is None
+
+
+@pytest.mark.usefixtures("planned")
+def test_nothing_but_values_of_this_package_is_made(workspace: Workspace) -> None:
+    path, guard = plancache._places(workspace.path("obj"), KEY)
+    evil = pickle.dumps(shutil.rmtree)
+    text = guard.read_bytes()
+    before, after = plancache._digest(path.read_bytes()), plancache._digest(evil)
+    path.write_bytes(evil)
+    guard.write_bytes(text.replace(before.encode(), after.encode()))
+    with pytest.raises(pickle.UnpicklingError, match=r"shutil\.rmtree"):
+        find_planned(workspace.path("obj"), KEY)
+    assert Path(workspace.directory).exists()
