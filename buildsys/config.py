@@ -30,6 +30,11 @@ SETTINGS = (
     Setting("launcher", ("MODBUILD_LAUNCHER",), False, "", "ccache, sccache, distcc or icecc"),
     Setting("src", ("NETBSDSRCDIR",), True, "", "a NetBSD source tree, for its kernel headers"),
     Setting("kernel", ("MODBUILD_KERNEL",), True, "", "kernel, nm list or saved map to check with"),
+    Setting(
+        "drift", (), False, "warn",
+        "when a kmod's kernel options (DIAGNOSTIC, LOCKDEBUG) are not the kernel's: warn, refuse"
+        " or ignore",
+    ),
     Setting("release", (), False, "", "version of the kernel, 10.99.12"),
     Setting("modules", (), True, "modules", "directory of module descriptors"),
     Setting("objdir", ("OBJDIR",), True, "obj", "where objects and the record of the build go"),
@@ -63,6 +68,7 @@ class Config:
     launcher: str
     src: Path | None
     kernel: Path | None
+    drift: str
     release: str
     modules: Path
     objdir: Path
@@ -144,6 +150,7 @@ def _make_config(
         launcher=values["launcher"],
         src=path("src"),
         kernel=path("kernel"),
+        drift=values["drift"],
         release=values["release"],
         modules=Path(values["modules"]),
         objdir=Path(values["objdir"]),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildsys.check.beyond import Expected, check_dangers, check_ident, check_promises
+from buildsys.check.drift import Drift, DriftPolicy, check_options, noted_options
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt
@@ -26,6 +27,7 @@ def check_kmod(
     required: Mapping[str, Path],
     expected: Expected | None = None,
     cache: KmodCache | None = None,
+    drift: Drift | None = None,
 ) -> Verdict:
     """Judge one kmod as a freshly booted kernel would; raises only when it cannot be read.
 
@@ -34,6 +36,7 @@ def check_kmod(
     what could not be checked is a note, and the outcome UNKNOWN.
     """
     cache = KmodCache(kernel) if cache is None else cache
+    drift = Drift() if drift is None else drift
     name = expected.name if expected is not None else path.name.removesuffix(_KMOD)
     file = cache.read(path)
     state = LoaderState(kernel, _directory(kernel, {**required, name: path}), cache)
@@ -49,6 +52,11 @@ def check_kmod(
     findings += _without_echo(result.findings, path)
     if isinstance(file.result, Linkable):
         findings += _findings_beyond(file.result, result, state, cache, expected, name)
+    built_with = drift.options
+    if built_with is None and isinstance(file.result, Linkable):
+        built_with = noted_options(file.result)
+    if built_with is not None:
+        findings += check_options(path, built_with, cache.options, drift.policy)
     outcome = result.outcome
     if outcome is Outcome.LOADS and any(f.severity is Severity.NOTE for f in findings):
         outcome = Outcome.UNKNOWN
@@ -64,11 +72,15 @@ def check_kmod(
         result.inputs or (path,),
         _requires(file.result, cache),
         () if result.module is None else state.loaded_names(),
+        built_with=built_with,
     )
 
 
 def check_set(
-    paths: Sequence[Path], kernel: Kernel, cache: KmodCache | None = None
+    paths: Sequence[Path],
+    kernel: Kernel,
+    cache: KmodCache | None = None,
+    policy: DriftPolicy = DriftPolicy.WARN,
 ) -> tuple[Verdict, ...]:
     """Judge kmods that will be installed together, each with the others as its requirements.
 
@@ -82,7 +94,8 @@ def check_set(
         if isinstance(result, Linkable):
             for symbol in result.kobj.defined:
                 cache.providers.setdefault(symbol, name)
-    verdicts = [check_kmod(path, kernel, required, None, cache) for path in paths]
+    drift = Drift(None, policy)
+    verdicts = [check_kmod(path, kernel, required, None, cache, drift) for path in paths]
     return add_luck(verdicts, kernel, _directory(kernel, required), cache)
 
 

@@ -1,5 +1,6 @@
 """The kmods of a run, each read and taken apart once."""
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from buildsys.elf.memory import Memory
 from buildsys.elf.model import Layout, Section
 from buildsys.elf.reader import read_image
 from buildsys.kernel.model import Kernel
+from buildsys.kernel.options import WATCHED, KernelOption, find_option
 from buildsys.kernel.port import PORTS, Port, find_ports, is_little_arch
 
 T = TypeVar("T")
@@ -73,6 +75,11 @@ class KmodCache:
         builtins = kernel.builtins or ()
         counts = Counter(name for builtin in builtins for name in builtin.required)
         self.builtins = {builtin.name: (builtin, counts[builtin.name]) for builtin in builtins}
+
+    @functools.cached_property
+    def options(self) -> tuple[KernelOption, ...]:
+        """Tell which of the watched options the kernel has."""
+        return tuple(find_option(self._kernel, name) for name in WATCHED)
 
     def read(self, path: Path) -> KmodFile:
         """Read a kmod; raises only when the file itself cannot be read."""

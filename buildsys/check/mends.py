@@ -19,6 +19,8 @@ _MENDS = {
     "relocation-truncated": "compile with -mcmodel=kernel",
     "relocation-ignored": "keep code of one module in one section (-fno-function-sections)",
     "relocation-wrong": "compile with -mlong-calls",
+    "option-drift": "build the module with the options of the kernel, or the other way round",
+    "option-refused": "build the module with the options of the kernel, or set drift to warn",
     "build-path": "compile with -ffile-prefix-map=DIRECTORY=NAME",
     "file-missing": "install the missing module too, or build a kernel that has it built in",
     "read-failed": _AGAIN,

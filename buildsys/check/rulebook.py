@@ -161,6 +161,7 @@ RULES: tuple[Rule, ...] = (
     _error("name-expected", "the name differs from the descriptor's"),
     _error("requires-expected", "the requirements differ from the descriptor's"),
     _error("version-expected", "the version differs from the one built for"),
+    _error("option-refused", "the module's kernel options are not the kernel's"),
     # beyond the kernel's judgement
     Rule("built-in", Severity.WARNING, Outcome.REFUSED, EEXIST, _MODULE + "module_load",
          "the kernel has a module of that name built in"),
@@ -188,6 +189,7 @@ RULES: tuple[Rule, ...] = (
     _warning("symbol-clash", _CHECKSYMS, "two modules define a global: the second is refused"),
     _warning("requirement-invisible", _DO_LOAD, "the requirements are not set when they are read"),
     _warning("debugging", _LOAD, "debugging sections are loaded into the kernel's memory"),
+    _warning("option-drift", "", "the module's kernel options are not the kernel's"),
     _warning("build-path", "", "names of files on the machine that built it are left in"),
     # what cannot be told
     _note("symbols-unknown", _CHECKSYMS, "the kernel's symbols are not known"),

@@ -105,6 +105,7 @@ class Verdict:
     requires: tuple[str, ...] = ()
     closure: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    built_with: tuple[str, ...] | None = None  # kernel options; None when that is not known
 
     @property
     def errno(self) -> int:

@@ -26,6 +26,7 @@ def render_verdict(verdict: Verdict) -> bytes:
         "requires": list(verdict.requires),
         "closure": list(verdict.closure),
         "explanations": [_explanation_document(entry) for entry in verdict.explanations],
+        "built_with": None if verdict.built_with is None else list(verdict.built_with),
     }
     return json.dumps(document, indent=1, ensure_ascii=True).encode() + b"\n"
 
@@ -60,6 +61,9 @@ def parse_verdict(content: bytes, path: Path) -> Verdict:
             requires=tuple(map(str, document["requires"])),
             closure=tuple(map(str, document["closure"])),
             explanations=tuple(_explanation_from(entry) for entry in document["explanations"]),
+            built_with=None
+            if document["built_with"] is None
+            else tuple(map(str, document["built_with"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildsysError("not a verdict, or a damaged one: check again", path) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from buildsys.base.files import write_whole
 from buildsys.check.beyond import Expected
 from buildsys.check.check import check_kmod
+from buildsys.check.drift import Drift, parse_policy
 from buildsys.check.kmodfile import KmodCache
 from buildsys.check.verdict import Verdict
 from buildsys.check.verdictfile import load_verdict, render_verdict
@@ -33,7 +34,8 @@ class Judge:
         with self._lock:
             kernel, cache = self._load(action)
             required = {**dict(action.installed), **dict(action.required)}
-            verdict = check_kmod(action.kmod, kernel, required, expected, cache)
+            drift = Drift(action.options, parse_policy(action.drift))
+            verdict = check_kmod(action.kmod, kernel, required, expected, cache, drift)
         write_whole(action.verdict, render_verdict(verdict))
         return verdict
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import close_over, collect_requirements, load_order
+from buildsys.pipeline.buildoptions import module_options
 from buildsys.pipeline.paths import ModulePaths, find_paths, is_installed, module_place
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.reproducible import make_reproducible
@@ -145,7 +146,9 @@ class _ModulePlanner:
         files: list[tuple[Path, bytes]] = []
         removed: tuple[Path, ...] = ()
         if self.module.has_ident_note:
-            text = render_ident_source(self.request.target.version.number)
+            text = render_ident_source(
+                self.request.target.version.number, module_options(self.module)
+            )
             files.append((self.paths.objects / f"{IDENT_STEM}.S", text.encode()))
         if self.module.properties:
             files.append((self.paths.plist, render_plist(self.module.properties)))
@@ -265,6 +268,8 @@ class _ModulePlanner:
             expected_requires=self.module.requires,
             required=required,
             installed=installed if self._needs_installed(closure) else (),
+            options=module_options(self.module),
+            drift=self.request.config.drift,
         )
         kernel = () if target.kernel is None else (target.kernel,)
         kmods = (path for _, path in required)

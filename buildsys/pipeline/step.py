@@ -95,6 +95,8 @@ class Check:
     expected_requires: tuple[str, ...]
     required: tuple[tuple[str, Path], ...]
     installed: tuple[tuple[str, Path], ...]
+    options: tuple[str, ...] = ()  # kernel options that it is compiled with
+    drift: str = "warn"  # what to do where the kernel's differ: warn, refuse or ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.wording import show_path
 from buildsys.check.check import check_set
 from buildsys.check.detail import describe_set
+from buildsys.check.drift import DriftPolicy, parse_policy
 from buildsys.check.explain import explain_verdicts
 from buildsys.check.kmodfile import KmodCache
 from buildsys.check.together import find_clashes
@@ -37,7 +38,8 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     given = _below(context, getattr(arguments, "kernel_given", ()))
     plan = plan_judging(config, given, tuple(_expand(arguments.files)))
     explainer = make_explainer(config, _below(context, arguments.old_kernel))
-    report = judge_all(plan, has_details(wanted), explainer if arguments.explain else None)
+    policy = parse_policy(config.drift)
+    report = judge_all(plan, has_details(wanted), explainer if arguments.explain else None, policy)
     if not any(one.path == STANDARD_OUTPUT for one in wanted):
         options = TextOptions(
             has_explanation=arguments.explain,
@@ -60,20 +62,22 @@ def _below(context: Context, names: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(context.directory / Path(name).expanduser() for name in names)
 
 
-def judge_all(plan: Sequence[Judging], is_detailed: bool, explainer: Explainer | None) -> Report:
+def judge_all(
+    plan: Sequence[Judging], is_detailed: bool, explainer: Explainer | None, policy: DriftPolicy
+) -> Report:
     """Judge kmods for one kernel after the other; explainer is None where nothing is explained."""
-    judged = [judge_kmods(judging, is_detailed, explainer) for judging in plan]
+    judged = [judge_kmods(judging, is_detailed, explainer, policy) for judging in plan]
     targets = tuple(target for target, _ in judged)
     return Report("check", targets, tuple(result for _, results in judged for result in results))
 
 
 def judge_kmods(
-    judging: Judging, is_detailed: bool, explainer: Explainer | None
+    judging: Judging, is_detailed: bool, explainer: Explainer | None, policy: DriftPolicy
 ) -> tuple[Target, tuple[ModuleResult, ...]]:
     """Judge a set of kmods for one kernel; with their details where those are wanted."""
     kernel, paths = judging.kernel, judging.paths
     cache = KmodCache(kernel)
-    verdicts = check_set(paths, kernel, cache)
+    verdicts = check_set(paths, kernel, cache, policy)
     if explainer is not None:
         verdicts = explain_verdicts(verdicts, explainer.make_grounds(kernel, cache))
     details = describe_set(paths, kernel, cache) if is_detailed else (None,) * len(paths)

@@ -339,7 +339,8 @@ ELSEWHERE = {  # rules that need a sequence, another machine or more than one fi
     "still-required", "builtin-secmodel", "requirement-depth", "table-size",
     "requirement-unused", "unload-at-run-time", "port-unknown", "kernel-not-modular", "path-length",
     "unload-name", "plist-panic", "relocation-value", "relocation-ignored", "relocation-wrong",
-    "requirement-indirect", "requirement-missing", "name-clash", "symbol-clash",
+    "requirement-indirect", "requirement-missing", "name-clash", "symbol-clash", "option-drift",
+    "option-refused",
 }  # fmt: skip
 IN_THIS_FILE = {
     "name-expected", "class-expected", "version-expected", "requires-expected", "symbols-unknown",
