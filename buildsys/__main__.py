@@ -17,15 +17,15 @@ def main() -> int:
     """Run modbuild with the arguments of the process; give its exit status."""
     arguments = sys.argv[1:]
     _open_output()
-    status = 0
-    message = _find_answer(arguments)
+    status, message = _find_answer(arguments)
     if message is None and arguments[:1] == ["check"]:
         status, message = _find_verdicts(arguments)
     if message is None:
         return int(importlib.import_module("buildsys.cli").run(arguments))
+    stream = sys.stderr if status == 1 else sys.stdout
     try:
-        sys.stdout.write(message)
-        sys.stdout.flush()
+        stream.write(message)
+        stream.flush()
     except OSError:  # a reader that has gone, or a full disk: the command line knows what to say
         return int(importlib.import_module("buildsys.cli").run(arguments))
     return status
@@ -40,17 +40,21 @@ def _open_output() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")
 
 
-def _find_answer(arguments: list[str]) -> str | None:
-    """Give what there is to say when nothing is to do; None when that is not known."""
+def _find_answer(arguments: list[str]) -> tuple[int, str | None]:
+    """Give the exit status and what there is to say when nothing can be done; None: not known.
+
+    The status is 1 where modules of a source tree cannot be built and all others are.
+    """
     if not arguments or arguments[0] not in _QUICK_VERBS:
-        return None
+        return 0, None
     try:
         directory = os.getcwd()
     except FileNotFoundError:
-        return None
+        return 0, None
     key = snapshot.request_key(arguments, os.environ, directory)
     objdir = snapshot.guess_objdir(arguments, os.environ, directory)
-    return snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
+    answer = snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
+    return (0, None) if answer is None else (int(answer[:1]), answer[1:])
 
 
 def _find_verdicts(arguments: list[str]) -> tuple[int, str | None]:

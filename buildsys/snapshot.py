@@ -10,7 +10,7 @@ import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 
-_MAGIC = b"modbuild snapshot 2\n"
+_MAGIC = b"modbuild snapshot 3\n"
 _STAMP_NUMBERS = 4
 _ABSENT = (0, 0, -1, 0)
 # Variables that choose tools, settings or places; others do not enter into a request.

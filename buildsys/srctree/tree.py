@@ -1,7 +1,7 @@
 """A source tree: the directories that its makefiles name, each evaluated once, as modules."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,9 +218,19 @@ def _find_watched(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
         names.update(said.makefiles)
         names.update(path for path, _ in said.probes)
         paths = f"{said.values['.PATH']} {said.values['.PATH.c']} {said.values['.PATH.S']}"
-        names.update(path for path in paths.split() if path.startswith("/"))
+        places = [path for path in paths.split() if path.startswith("/")]
+        names.update(places)
+        names.update(_find_inner(said, (said.directory, *places)))
         names.add(said.directory)
     return tuple(sorted(names))
+
+
+def _find_inner(said: Evaluation, places: Iterable[str]) -> Iterator[str]:
+    """Give the directories in which a source is looked for that is named with one."""
+    for record in said.values["SOURCES"].split("%file ")[1:]:
+        inner = os.path.dirname(record.partition(" ")[0])
+        if inner:
+            yield from (os.path.normpath(os.path.join(place, inner)) for place in places)
 
 
 def _read(path: str) -> str:

@@ -103,10 +103,12 @@ def _run_once(
     if message:
         print(message, file=sys.stdout if is_done else sys.stderr)
     is_last = is_last and (tree is None or not tree.variants)
-    if is_done and is_last and session.watch.is_settled and not session.result.moved:
+    is_whole = session.result.exit_status is ExitStatus.DONE and not session.result.moved
+    if is_whole and is_last and session.watch.is_settled:
         up_to_date = describe_up_to_date(session, has_install, context.directory)
-        lines = notes.doubts if arguments.quiet else (*notes.lines, *notes.doubts, up_to_date)
-        _save_snapshot(session, context, "".join(f"{line}\n" for line in lines))
+        is_short = arguments.quiet and is_done
+        lines = notes.doubts if is_short else (*notes.lines, *notes.doubts, up_to_date)
+        _save_snapshot(session, context, status, "".join(f"{line}\n" for line in lines))
     return status, session
 
 
@@ -182,7 +184,7 @@ def _describe_tree(session: Session) -> list[str]:
     return lines
 
 
-def _save_snapshot(session: Session, context: Context, message: str) -> None:
+def _save_snapshot(session: Session, context: Context, status: ExitStatus, message: str) -> None:
     """Leave the answer for a next run that finds every file as it is now."""
     key = _request_key(context)
     objdir = str(session.request.config.objdir)
@@ -192,7 +194,7 @@ def _save_snapshot(session: Session, context: Context, message: str) -> None:
         stamps = [
             (path, None if stamp is None else stamp.numbers) for path, stamp in session.watch.stamps
         ]
-        content = snapshot.render_snapshot(key, message, stamps)
+        content = snapshot.render_snapshot(key, f"{int(status)}{message}", stamps)
         write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)
     except BuildsysError as error:
         print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

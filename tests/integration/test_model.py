@@ -43,9 +43,9 @@ SHADOWS = {
 def install(*words: str) -> tuple[int, str]:
     """Run modbuild in this process, as its main program would; give status and output."""
     arguments = ["install", *words]
-    answer = __main__._find_answer(arguments)
+    status, answer = __main__._find_answer(arguments)
     if answer is not None:
-        return 0, answer
+        return status, answer
     output = io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (1, 2, 15)}
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

@@ -1,5 +1,7 @@
 """A whole source tree, built by make and by modbuild: the same bytes, and no make without need."""
 
+import time
+
 import pytest
 from treeworkspace import TreeWorkspace
 
@@ -214,3 +216,23 @@ def test_a_module_named_receipts_has_the_bytes_of_make(tree: TreeWorkspace) -> N
     own_header.write_text("/* found by -I */\n")
     tree.build("receipts")
     assert (tree.objects(".receipts") / "receipts.kmod").exists()
+
+
+def test_what_cannot_be_built_is_told_again_without_a_look_at_the_tree(
+    tree: TreeWorkspace,
+) -> None:
+    tree.variables["MKEXTRA"] = "yes"
+    assert tree.run("build", "-k").status == 1
+    time.sleep(1.1)  # a file that was written just now may change under the same stamp
+    tree.run("build", "-k")
+    again = tree.run("build", "-k", python=("-X", "importtime"))
+    assert again.status == 1
+    assert "buildsys.snapshot" in again.text
+    assert "buildsys.cli" not in again.text
+    assert "lacking/Makefile:4: nowhere.c does not exist in any directory of .PATH" in again.text
+    assert "Nothing to do: 11 modules are up to date" in again.text
+    tree.write("sys/modules/lacking/nowhere.c", "int nowhere_number = 1;\n")
+    ran = tree.run("build", "-k")
+    assert ran.status == 1
+    assert "nowhere.c does not exist" not in ran.text
+    assert (tree.objects("lacking") / "lacking.kmod").exists()
