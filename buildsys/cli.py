@@ -306,6 +306,14 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         help="status 2 unless every kmod loads: also for what is unknown, or built in",
     )
     parser.add_argument(
+        "--root-fs", metavar="NAME",
+        help="say whether the kernel can mount a root of this file system (ffs): built in, or"
+        " handed over by the boot loader",
+    )  # fmt: skip
+    parser.add_argument(
+        "--boot-cfg", metavar="FILE", help="with --root-fs: the boot.cfg of the boot loader"
+    )
+    parser.add_argument(
         "--old-kernel", action="append", default=[], metavar="FILE",
         help="with --explain: an earlier kernel, to tell since when a symbol is gone; may be"
         " repeated",

@@ -162,6 +162,11 @@ RULES: tuple[Rule, ...] = (
     _error("requires-expected", "the requirements differ from the descriptor's"),
     _error("version-expected", "the version differs from the one built for"),
     _error("option-refused", "the module's kernel options are not the kernel's"),
+    # the root file system
+    _error("root-missing", "the root's file system is neither built in nor installed"),
+    _error("root-handover", "the machine's boot loader hands no modules to the kernel"),
+    _error("root-unnamed", "boot.cfg does not load what the root needs"),
+    _error("root-refused", "the root's file system does not load"),
     # beyond the kernel's judgement
     Rule("built-in", Severity.WARNING, Outcome.REFUSED, EEXIST, _MODULE + "module_load",
          "the kernel has a module of that name built in"),
@@ -190,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     _warning("requirement-invisible", _DO_LOAD, "the requirements are not set when they are read"),
     _warning("debugging", _LOAD, "debugging sections are loaded into the kernel's memory"),
     _warning("option-drift", "", "the module's kernel options are not the kernel's"),
+    _warning("root-to-name", "", "boot.cfg, which was not given, must load what the root needs"),
     _warning("build-path", "", "names of files on the machine that built it are left in"),
     # what cannot be told
     _note("symbols-unknown", _CHECKSYMS, "the kernel's symbols are not known"),

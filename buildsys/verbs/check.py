@@ -2,10 +2,13 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.errors import BuildsysError, ExitStatus, UsageError, os_error_text
 from buildsys.base.wording import show_path
+from buildsys.check.bootcfg import parse_boot_cfg
+from buildsys.check.bootready import RootQuestion, check_root
 from buildsys.check.check import check_set
 from buildsys.check.detail import describe_set
 from buildsys.check.drift import DriftPolicy, parse_policy
@@ -39,7 +42,13 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     plan = plan_judging(config, given, tuple(_expand(arguments.files)))
     explainer = make_explainer(config, _below(context, arguments.old_kernel))
     policy = parse_policy(config.drift)
-    report = judge_all(plan, has_details(wanted), explainer if arguments.explain else None, policy)
+    wishes = Wishes(
+        has_details(wanted),
+        explainer if arguments.explain else None,
+        policy,
+        _read_question(arguments, context),
+    )
+    report = judge_all(plan, wishes)
     if not any(one.path == STANDARD_OUTPUT for one in wanted):
         options = TextOptions(
             has_explanation=arguments.explain,
@@ -62,26 +71,51 @@ def _below(context: Context, names: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(context.directory / Path(name).expanduser() for name in names)
 
 
-def judge_all(
-    plan: Sequence[Judging], is_detailed: bool, explainer: Explainer | None, policy: DriftPolicy
-) -> Report:
-    """Judge kmods for one kernel after the other; explainer is None where nothing is explained."""
-    judged = [judge_kmods(judging, is_detailed, explainer, policy) for judging in plan]
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What to tell beside the verdicts; None where it is not asked for."""
+
+    is_detailed: bool = False
+    explainer: Explainer | None = None
+    policy: DriftPolicy = DriftPolicy.WARN
+    root: RootQuestion | None = None
+
+
+def _read_question(arguments: argparse.Namespace, context: Context) -> RootQuestion | None:
+    if arguments.root_fs is None:
+        if arguments.boot_cfg is not None:
+            raise UsageError("--boot-cfg: give --root-fs too, the file system of the root")
+        return None
+    boot = None
+    if arguments.boot_cfg is not None:
+        (path,) = _below(context, [arguments.boot_cfg])
+        try:
+            boot = parse_boot_cfg(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+    return RootQuestion(arguments.root_fs, boot)
+
+
+def judge_all(plan: Sequence[Judging], wishes: Wishes) -> Report:
+    """Judge kmods for one kernel after the other."""
+    judged = [judge_kmods(judging, wishes) for judging in plan]
     targets = tuple(target for target, _ in judged)
     return Report("check", targets, tuple(result for _, results in judged for result in results))
 
 
-def judge_kmods(
-    judging: Judging, is_detailed: bool, explainer: Explainer | None, policy: DriftPolicy
-) -> tuple[Target, tuple[ModuleResult, ...]]:
+def judge_kmods(judging: Judging, wishes: Wishes) -> tuple[Target, tuple[ModuleResult, ...]]:
     """Judge a set of kmods for one kernel; with their details where those are wanted."""
     kernel, paths = judging.kernel, judging.paths
     cache = KmodCache(kernel)
-    verdicts = check_set(paths, kernel, cache, policy)
-    if explainer is not None:
-        verdicts = explain_verdicts(verdicts, explainer.make_grounds(kernel, cache))
-    details = describe_set(paths, kernel, cache) if is_detailed else (None,) * len(paths)
-    target = Target(judging.name, kernel.machine, findings=find_clashes(paths, cache))
+    verdicts = check_set(paths, kernel, cache, wishes.policy)
+    if wishes.explainer is not None:
+        verdicts = explain_verdicts(verdicts, wishes.explainer.make_grounds(kernel, cache))
+    details = describe_set(paths, kernel, cache) if wishes.is_detailed else (None,) * len(paths)
+    findings = find_clashes(paths, cache)
+    if wishes.root is not None:
+        kmods = {verdict.name: verdict.path for verdict in verdicts}
+        findings += check_root(wishes.root, kernel, kmods, cache)
+    target = Target(judging.name, kernel.machine, findings=findings)
     return target, tuple(
         ModuleResult(judging.name, verdict.name, verdict.path, verdict=verdict, detail=detail)
         for verdict, detail in zip(verdicts, details, strict=True)

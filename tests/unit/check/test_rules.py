@@ -340,7 +340,8 @@ ELSEWHERE = {  # rules that need a sequence, another machine or more than one fi
     "requirement-unused", "unload-at-run-time", "port-unknown", "kernel-not-modular", "path-length",
     "unload-name", "plist-panic", "relocation-value", "relocation-ignored", "relocation-wrong",
     "requirement-indirect", "requirement-missing", "name-clash", "symbol-clash", "option-drift",
-    "option-refused",
+    "option-refused", "root-missing", "root-handover", "root-unnamed", "root-refused",
+    "root-to-name",
 }  # fmt: skip
 IN_THIS_FILE = {
     "name-expected", "class-expected", "version-expected", "requires-expected", "symbols-unknown",
