@@ -1,12 +1,15 @@
-"""Rebuilds at the size of a whole tree, against ninja on the same graph: run with --help.
+"""The speed of rebuilds at the size of a whole tree, as one table: run with --help.
 
 Each figure stands beside a peer that was run in turn with it: ninja with the same commands (from
-the plan's own compile and link steps, and cp for install), 'python -c pass', and cp with sync.
-Quote the ratios; the machine's speed is not the tool's.
+the plan's own compile and link steps, and cp for install), 'python -c pass', the compilers' own
+CPU time over the processors, cp with fsync. Quote the ratios; the machine's speed is not the
+tool's. What each line is for stands in README.md.
 """
 
 import argparse
+import compileall
 import os
+import platform
 import resource
 import shlex
 import shutil
@@ -19,44 +22,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from growth import measure_growth
 from synthetic import write_tree
 
+import buildsys
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import find_surroundings
 from buildsys.pipeline.settings import load_config
 from buildsys.pipeline.step import Command, Generate, Install
 
-# The program itself, telling at its end how much memory the process had at most (KiB).
+# The program itself, telling at its end how much memory the process had at most (KiB), and how
+# much CPU the programs took that it ran (seconds). VmHWM begins anew with a program; the maximum
+# that getrusage gives would be that of this process.
 _PROGRAM = """
 import atexit, os, resource, sys
 def tell():
-    with open(os.environ["BENCH_PEAK"], "w") as stream:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=stream)
+    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with open("/proc/self/status") as status, open(os.environ["BENCH_PEAK"], "w") as stream:
+        peak = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+        print(peak, programs.ru_utime + programs.ru_stime, file=stream)
 atexit.register(tell)
 from buildsys.__main__ import main
 sys.exit(main())
 """
-MODBUILD = (sys.executable, "-c", _PROGRAM, "install", "--quiet")
+MODBUILD = (sys.executable, "-c", _PROGRAM)
+VERBS = (("--help",), ("config",), ("schema",), ("list",), ("info", "KMOD"))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run cost: wall and CPU seconds of the process and its children, peak memory."""
+    """What one run cost: wall and CPU seconds of the process and its children, peak memory.
+
+    programs are the CPU seconds of what it ran, megabytes its own peak; both only of modbuild.
+    """
 
     wall: float
     cpu: float
-    megabytes: float
+    megabytes: float = 0.0
+    programs: float = 0.0
 
 
 def main() -> int:
-    """Measure, and print a table."""
+    """Measure, and print a table in Markdown."""
     options = _parse_options()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(str(Path(buildsys.__path__[0])), quiet=2)
     directory = Path(tempfile.mkdtemp(prefix="modbuild-bench."))
     os.environ["BENCH_PEAK"] = f"{directory}.peak"
     try:
         write_tree(directory, options.modules, options.sources, options.headers)
-        _Bench(directory, options.runs, options.jobs).run()
+        _Bench(directory, options).run()
     finally:
         shutil.rmtree(directory)
     return 0
@@ -64,20 +80,22 @@ def main() -> int:
 
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--modules", type=int, default=400)
-    parser.add_argument("--sources", type=int, default=6, help="sources a module")
+    parser.add_argument("--modules", type=int, default=339)
+    parser.add_argument("--sources", type=int, default=3, help="sources a module")
     parser.add_argument("--headers", type=int, default=1200)
     parser.add_argument("--runs", type=int, default=5, help="runs of each, for the median")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--src", type=Path, help="a NetBSD source tree, for line 5 (TOOLDIR set)")
     return parser.parse_args()
 
 
 class _Bench:
-    def __init__(self, directory: Path, runs: int, jobs: int) -> None:
+    def __init__(self, directory: Path, options: argparse.Namespace) -> None:
         self._directory = directory
-        self._runs = runs
-        self._modbuild = (*MODBUILD, f"-j{jobs}")
-        self._ninja = ("ninja", f"-j{jobs}", "--quiet")
+        self._options = options
+        self._runs, self._jobs = options.runs, options.jobs
+        self._modbuild = (*MODBUILD, "install", "--quiet", f"-j{options.jobs}")
+        self._ninja = ("ninja", f"-j{options.jobs}", "--quiet")
         self._source = directory / "modules/m0000/m0000_0.c"
         self._wide = directory / "include/wide.h"
 
@@ -85,18 +103,68 @@ class _Bench:
         """Run every comparison and print its line."""
         plan = self._write_ninja()
         kinds = [step.kind for step in plan.steps]
-        print(f"{len(plan.modules)} modules, {len(kinds)} steps, {kinds.count('compile')} objects")
-        print(f"{'':28}{'modbuild':>10}{'peer':>10}{'ratio':>8}  CPU ratio, MB")
+        size = f"{len(plan.modules)} modules, {kinds.count('compile')} objects, {len(kinds)} steps"
+        print(f"{size}; {_describe_machine()}; -j{self._jobs}; medians of {self._runs}\n")
+        print("| | what | modbuild | peer | ratio | |\n| --- | --- | --- | --- | --- | --- |")
         ours, peer = self._once(self._modbuild), self._once(self._ninja)
-        self._show("full build, ninja", [ours], [peer])
         overhead = (ours.cpu - peer.cpu) / len(kinds) * 1000
-        print(f"{'':28}{overhead:.2f} ms CPU a step over ninja's")
+        full = f"{overhead:.2f} ms CPU a step over ninja's; {ours.megabytes:.0f} MB"
         self._once(self._modbuild)
-        self._compare("nothing to do, ninja", lambda: None, self._ninja)
-        self._compare("nothing to do, python", lambda: None, (sys.executable, "-c", "pass"))
-        self._compare("one source, ninja", lambda: _append(self._source), self._ninja)
-        self._compare("wide header, ninja", lambda: _append(self._wide), self._ninja)
+        idle = self._compare("1", "nothing to do; ninja", lambda: None, self._ninja)
+        python = (sys.executable, "-c", "pass")
+        self._compare("1", "nothing to do; `python -c pass`", lambda: None, python)
+        self._compare("2", "one source; ninja", lambda: _append(self._source), self._ninja)
+        self._tell_one_source(idle)
+        self._compare_wide()
+        self._show("4", "full build; ninja", [ours], [peer], full)
+        self._show_limit("4", "full build; the programs' CPU over the processors", [ours])
+        self._evaluate()
         self._compare_install(plan)
+        for line in measure_growth(self._directory / "growth", self._runs):
+            print(line, flush=True)
+        self._start_up(plan)
+
+    def _tell_one_source(self, idle: float) -> None:
+        """Compare with the commands of one module alone and twice ninja's overhead."""
+        ours, limits = [], []
+        for _ in range(self._runs):
+            _append(self._source)
+            cost = self._once(self._modbuild)
+            ours.append(cost)
+            limits.append(Cost(cost.programs + 2 * idle, 0))
+        self._show("2", "one source; its programs and 2 x idle ninja", ours, limits)
+
+    def _compare_wide(self) -> None:
+        ours, theirs = [], []
+        for _ in range(min(2, self._runs)):
+            _append(self._wide)
+            ours.append(self._once(self._modbuild))
+            theirs.append(self._once(self._ninja))
+        self._show("3", "wide header; ninja", ours, theirs)
+        self._show_limit("3", "wide header; the programs' CPU over the processors", ours)
+
+    def _show_limit(self, number: str, name: str, ours: Sequence[Cost]) -> None:
+        limits = [Cost(cost.programs / self._jobs, 0) for cost in ours]
+        self._show(number, name, ours, limits)
+
+    def _evaluate(self) -> None:
+        """Read all makefiles of a source tree, first anew, then from what was kept."""
+        if self._options.src is None:
+            return
+        place = self._directory / "evaluation"
+        place.mkdir()
+        argv = (*MODBUILD, "list", "--src", str(self._options.src), "-O", str(place / "obj"))
+        first, again = (self._once(argv, place) for _ in range(2))
+        self._show("5", "evaluation of a source tree, first; again", [first], [again])
+
+    def _start_up(self, plan: Plan) -> None:
+        kmod = str(next(iter(plan.paths.values())).kmod)
+        python = (sys.executable, "-c", "pass")
+        for words in VERBS:
+            argv = (*MODBUILD, *(kmod if word == "KMOD" else word for word in words))
+            ours = [self._once(argv) for _ in range(self._runs)]
+            theirs = [self._once(python) for _ in range(self._runs)]
+            self._show("8", f"`modbuild {words[0]}`; `python -c pass`", ours, theirs)
 
     def _write_ninja(self) -> Plan:
         config = load_config({}, {}, self._directory)
@@ -112,27 +180,33 @@ class _Bench:
                         Path(copy).write_bytes(content)
         return plan
 
-    def _once(self, argv: Sequence[str]) -> Cost:
+    def _once(self, argv: Sequence[str], directory: Path | None = None) -> Cost:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.monotonic()
-        done = subprocess.run(argv, cwd=self._directory, stdout=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            argv, cwd=directory or self._directory, stdout=subprocess.DEVNULL, check=False
+        )
         wall = time.monotonic() - begin
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode != 0:
             sys.exit(f"{shlex.join(argv)}: status {done.returncode}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         peak = Path(os.environ["BENCH_PEAK"])
-        megabytes = int(peak.read_text()) / 1024 if peak.exists() else 0.0
+        words = peak.read_text().split() if peak.exists() else ("0", "0")
         peak.unlink(missing_ok=True)
-        return Cost(wall, cpu, megabytes)
+        return Cost(wall, cpu, int(words[0]) / 1024, float(words[1]))
 
-    def _compare(self, name: str, change: Callable[[], None], peer: Sequence[str]) -> None:
+    def _compare(
+        self, number: str, name: str, change: Callable[[], None], peer: Sequence[str]
+    ) -> float:
+        """Run both in turn; gives the peer's median wall seconds."""
         ours, theirs = [], []
         for _ in range(self._runs):
             change()
             ours.append(self._once(self._modbuild))
             theirs.append(self._once(peer))
-        self._show(name, ours, theirs)
+        self._show(number, name, ours, theirs)
+        return statistics.median(cost.wall for cost in theirs)
 
     def _compare_install(self, plan: Plan) -> None:
         ours, theirs = [], []
@@ -142,20 +216,28 @@ class _Bench:
             ours.append(self._once(self._modbuild))
             begin = time.monotonic()
             _copy_and_sync(pairs, self._directory / "copy")
-            theirs.append(Cost(time.monotonic() - begin, 0, 0))
-        self._show("install all, cp and fsync", ours, theirs)
+            theirs.append(Cost(time.monotonic() - begin, 0))
+        self._show("6", "install of all; cp and fsync", ours, theirs)
 
-    def _show(self, name: str, ours: Sequence[Cost], theirs: Sequence[Cost]) -> None:
+    def _show(
+        self,
+        number: str,
+        name: str,
+        ours: Sequence[Cost],
+        theirs: Sequence[Cost],
+        remark: str = "",
+    ) -> None:
         wall, peer = (statistics.median(cost.wall for cost in costs) for costs in (ours, theirs))
-        ratios = [a.wall / b.wall for a, b in zip(ours, theirs, strict=True)]
-        cpu = statistics.median(cost.cpu for cost in ours)
-        peer_cpu = statistics.median(cost.cpu for cost in theirs)
-        cpu_ratio = f"{cpu / peer_cpu:.2f}" if peer_cpu else "-"
-        memory = max(cost.megabytes for cost in ours)
-        print(
-            f"{name:28}{wall:9.3f}s{peer:9.3f}s{statistics.median(ratios):8.2f}"
-            f"  {cpu_ratio}, {memory:.0f}"
-        )
+        ratio = statistics.median(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))
+        remark = remark or f"{max(cost.megabytes for cost in ours):.0f} MB"
+        print(f"| {number} | {name} | {wall:.3f} s | {peer:.3f} s | {ratio:.2f} | {remark} |")
+        sys.stdout.flush()
+
+
+def _describe_machine() -> str:
+    processors = len(os.sched_getaffinity(0))
+    system = f"{platform.system()} {platform.machine()}, {processors} processors"
+    return f"{system}, Python {platform.python_version()}"
 
 
 def render_ninja(plan: Plan, directory: Path) -> str:

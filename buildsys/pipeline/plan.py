@@ -7,8 +7,12 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
+<<<<<<< Updated upstream
 from buildsys.module.order import close_over, collect_requirements, load_order
 from buildsys.pipeline.buildoptions import module_options
+=======
+from buildsys.module.order import Requirements, close_over, collect_requirements, load_order
+>>>>>>> Stashed changes
 from buildsys.pipeline.paths import ModulePaths, find_paths, is_installed, module_place
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.reproducible import make_reproducible
@@ -76,8 +80,11 @@ def make_plan(
     is_privileged = surroundings.is_privileged
     paths = {module.name: find_paths(request, is_privileged, module) for module in modules}
     steps: list[Step] = []
+    requires = collect_requirements(request.modules)
+    installable = {module.name for module in request.modules if is_installed(module)}
+    ordered = frozenset(installable & paths.keys())
     for module in modules:
-        planner = _ModulePlanner(request, surroundings, module, paths)
+        planner = _ModulePlanner(request, surroundings, module, paths, requires, ordered)
         steps.extend(planner.build_steps())
         steps.append(planner.check_step())
         if has_install and is_installed(module):
@@ -117,6 +124,8 @@ class _ModulePlanner:
     surroundings: Surroundings
     module: Module
     all_paths: dict[str, ModulePaths]
+    requires: Requirements  # of every module that is described
+    ordered: frozenset[str]  # the modules that this run installs, if any
 
     @property
     def paths(self) -> ModulePaths:
@@ -244,7 +253,7 @@ class _ModulePlanner:
     def check_step(self) -> Step:
         """Plan the judgement over the finished module and all that it may pull in."""
         target = self.request.target
-        closure = close_over((self.module.name,), collect_requirements(self.request.modules))
+        closure = close_over((self.module.name,), self.requires)
         required = tuple(
             (name, self.all_paths[name].kmod)
             for name in closure
@@ -301,9 +310,7 @@ class _ModulePlanner:
             inputs.append(debug.file)
             outputs.append(debug.order)
         action = Install(self.paths.verdict, plist, place, self.paths.order, ordered)
-        known = {module.name for module in self.request.modules if is_installed(module)}
-        known &= self.all_paths.keys()
-        requires = (other for other in self.module.requires if other in known)
+        requires = (other for other in self.module.requires if other in self.ordered)
         return Step(
             f"install:{name}",
             name,

@@ -59,7 +59,7 @@ def load_request(
     every = load_modules(config, target.machine)
     machine = target.machine
     modules = tuple(module for module in every if module.is_for(machine.name, machine.arch))
-    others = tuple(module.name for module in every if module not in modules)
+    others = tuple(m.name for m in every if not m.is_for(machine.name, machine.arch))
     trust = load_trust(config)
     return Request(config, target, toolchain, modules, others, None, seconds, trust)
 
