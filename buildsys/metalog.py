@@ -161,7 +161,7 @@ def merge_metalog(
 
     A file's line is replaced where it stands. A directory belongs to all who install below it:
     where lines describe it already, the last (which mtree goes by) stays as it is and repeats
-    go. New lines come after all others, parents first; lines of other paths are not touched.
+    go. Lines of other paths are not touched; for the order see _order_lines.
     """
     entries = {entry.path: entry for entry in ours}
     if both := sorted(entries.keys() & set(gone)):
@@ -179,7 +179,41 @@ def merge_metalog(
             lines.append(line)
         lines[kept[line.path]] = _choose_line(line, entries[line.path])
     new = [_make_line(entries[path]) for path in sorted(entries) if path not in kept]
-    return _insert_lines(lines, new)
+    return _order_lines(_insert_lines(lines, new))
+
+
+def _order_lines(lines: tuple[MetalogLine, ...]) -> tuple[MetalogLine, ...]:
+    """Put what lies in modules directories at the end, by path; if nothing else is there, sort all.
+
+    So equal trees give equal lines, whatever was installed before what. Where a line counts for
+    those after it (/set, /unset, names relative to a directory), the order stays as it is.
+    """
+    if any(line.path is None and not _is_remark(line) for line in lines):
+        return lines
+    inside = [line for line in lines if line.path is not None and is_in_modules(line.path)]
+    others = [line for line in lines if line.path is None or not is_in_modules(line.path)]
+    above = {parent for line in inside if line.path is not None for parent in line.path.parents}
+    above |= {line.path for line in lines if line.path and line.path.parts[:1] == ("stand",)}
+    if all(line.path in above and line.is_directory for line in others):
+        return tuple(sorted(lines, key=_sort_key))
+    return (*others, *sorted(inside, key=_sort_key))
+
+
+def _sort_key(line: MetalogLine) -> tuple[str, ...]:
+    return () if line.path is None else line.path.parts
+
+
+def _is_remark(line: MetalogLine) -> bool:
+    return line.raw.strip(b" \t\r\n")[:1] in (b"", b"#")
+
+
+def is_in_modules(path: PurePosixPath) -> bool:
+    """Tell whether a path lies below stand/MACHINE/RELEASE/modules, also of debugging files."""
+    parts = path.parts
+    if "stand" not in parts:
+        return False
+    at = parts.index("stand")
+    return len(parts) > at + 4 and parts[at + 3] == "modules"
 
 
 def _choose_line(line: MetalogLine, entry: MetalogEntry) -> MetalogLine:

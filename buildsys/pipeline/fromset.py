@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
-from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.base.files import make_directory, read_whole, remove_temporaries, write_whole
 from buildsys.check.check import check_set
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.config import Config
@@ -70,6 +70,7 @@ def install_set(config: Config, wanted: FromSet) -> SetInstalled:
     objects = machine_directory(config, target)
     with lock_machine(config, target, "installing a set for"):
         make_directory(objects)
+        remove_temporaries(objects)  # what a killed run unpacked
         with tempfile.TemporaryDirectory(prefix=".modbuild.set.", dir=objects) as name:
             kmods = _unpack([file for file in own if file.module in chosen], Path(name))
             former = installation.load_receipts()

@@ -1,5 +1,6 @@
 """METALOG lines: spelled as install(1) does, merged so that a path has one."""
 
+import itertools
 import os
 import re
 from pathlib import PurePosixPath
@@ -135,11 +136,11 @@ def test_a_second_merge_changes_nothing() -> None:
     assert len(first.splitlines()) == 8
 
 
-def test_a_changed_file_is_replaced_where_it_stands_and_its_repeats_go() -> None:
+def test_a_changed_file_is_replaced_and_its_repeats_go() -> None:
     old = render_entry(file_entry(KMOD, 1))
     existing = b"./a type=dir\n" + old + b"./b type=dir\n" + old
     new = render_entry(file_entry(KMOD, 2)).decode()
-    assert merge(existing, file_entry(KMOD, 2)) == f"./a type=dir\n{new}./b type=dir\n"
+    assert merge(existing, file_entry(KMOD, 2)) == f"./a type=dir\n./b type=dir\n{new}"
 
 
 def test_one_path_spelled_in_two_ways_has_one_line() -> None:
@@ -199,3 +200,26 @@ def test_after_a_merge_each_path_of_ours_has_one_line_and_foreign_lines_are_unto
         line for line in foreign.splitlines() if line.split()[0] not in touched
     ]
     assert merge(merged, *map(file_entry, ours), gone=tuple(gone)).encode() == merged
+
+
+def test_the_same_lines_come_out_whatever_was_installed_first() -> None:
+    entries = [
+        MetalogEntry(PurePosixPath(name), EntryType.DIRECTORY, 0o755, "root", "wheel")
+        for name in (".", "stand", "stand/i386", "stand/amd64", "stand/amd64/10.99.12")
+    ]
+    entries += [file_entry(KMOD, 1), file_entry(KMOD.with_name("a.plist"), 2)]
+    found = set()
+    for order in itertools.permutations(entries, len(entries)):
+        text = b""
+        for entry in order:
+            text = render_metalog(merge_metalog(parse_metalog(text), [entry]))
+        found.add(text)
+    assert len(found) == 1
+    names = [line.split()[0] for line in found.pop().decode().splitlines()]
+    assert names == sorted(names)
+
+
+def test_lines_whose_place_has_a_meaning_stay_in_their_order() -> None:
+    existing = b"/set uname=root\n" + render_entry(file_entry(KMOD, 1)) + b"/set uname=me\n./b\n"
+    merged = merge(existing, file_entry(KMOD, 2))
+    assert [line.split()[0] for line in merged.splitlines()][::2] == ["/set", "/set"]
