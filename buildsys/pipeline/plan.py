@@ -7,12 +7,8 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
-<<<<<<< Updated upstream
-from buildsys.module.order import close_over, collect_requirements, load_order
-from buildsys.pipeline.buildoptions import module_options
-=======
 from buildsys.module.order import Requirements, close_over, collect_requirements, load_order
->>>>>>> Stashed changes
+from buildsys.pipeline.buildoptions import module_options
 from buildsys.pipeline.paths import ModulePaths, find_paths, is_installed, module_place
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.reproducible import make_reproducible
