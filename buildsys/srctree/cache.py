@@ -9,7 +9,7 @@ from buildsys.base.digest import ABSENT, Stamp, digest_file, stat_stamp
 from buildsys.base.files import make_directory, write_whole
 from buildsys.srctree.query import Evaluation
 
-_FORMAT = 5
+_FORMAT = 6
 _YOUNG_NANOSECONDS = 1_000_000_000  # a stamp this young may belong to a later edit, too
 
 Row = list[int | str]

@@ -32,6 +32,7 @@ QUERIES = (
     ("SOURCES", _SOURCES),
     ("OTHER_SOURCES", _OTHERS),
     ("OBJS", "${OBJS}"),
+    ("OWN_RULES", "${OBJS:@.o.@${commands(${.o.}):?${.o.}:}@}"),
     ("DPSRCS", "${DPSRCS}"),
     ("PROG", "${PROG}"),
     (".PATH", "${.PATH}"),

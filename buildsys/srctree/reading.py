@@ -121,6 +121,8 @@ class _Reading:
         objects = self.said.words("OBJS")
         if not objects:
             raise self.fail("SRCS names no source")
+        for name in self.said.words("OWN_RULES"):
+            raise self.fail(f"{name} has a rule of its own, which is not followed here", name)
         for name in objects:
             entry = made.get(name)
             if entry is None:

@@ -56,7 +56,7 @@ def test_another_key_makes_all_stale(tmp_path: Path) -> None:
     assert make_cache(tmp_path, "other").find(str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"format": 0}', "[]", '{"format": 5, "files": 3}'])
+@pytest.mark.parametrize("text", ["", "{", '{"format": 0}', "[]", '{"format": 6, "files": 3}'])
 def test_a_damaged_record_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     fill(tmp_path)
     (tmp_path / "record.json").write_text(text)

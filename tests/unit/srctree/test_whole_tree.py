@@ -1,9 +1,10 @@
 """A whole source tree, built by make and by modbuild: the same bytes, and no make without need."""
 
 import time
+from pathlib import Path
 
 import pytest
-from treeworkspace import TreeWorkspace
+from treeworkspace import TreeWorkspace, find_program
 
 MODULES = (
     "device", "inner", "nested", "null", "offers", "outside", "plain", "sample", "sets", "single",
@@ -236,3 +237,59 @@ def test_what_cannot_be_built_is_told_again_without_a_look_at_the_tree(
     assert ran.status == 1
     assert "nowhere.c does not exist" not in ran.text
     assert (tree.objects("lacking") / "lacking.kmod").exists()
+
+
+def test_an_object_with_a_rule_of_its_own_is_refused_with_its_line(tree: TreeWorkspace) -> None:
+    rule = "further.o: further.c\n\ttouch ${.TARGET}\n.include <bsd.kmodule.mk>"
+    tree.edit("sys/modules/single/Makefile", ".include <bsd.kmodule.mk>", rule)
+    ran = tree.run("build", "-k")
+    assert ran.status == 1
+    makefile = tree.source / "sys/modules/single/Makefile"
+    assert f"{makefile}:10: further.o has a rule of its own" in ran.text
+    # A rule that only adds a dependency changes no command.
+    tree.edit("sys/modules/single/Makefile", "\ttouch ${.TARGET}\n", "")
+    tree.build("single")
+
+
+def test_a_second_run_starts_no_make(tree: TreeWorkspace) -> None:
+    """Shown by a trace of every program that starts, with work to do in one module."""
+    strace = find_program("strace")
+    tree.build()
+    tree.edit("sys/modules/null/null.c", "ENOTTY", "EINVAL")
+    trace = tree.directory / "trace"
+    before = ("-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", str(trace))
+    ran = tree.run("build", before=(strace, *before))
+    assert ran.status == 0, ran.text
+    started = {Path(line.split('"')[1]).name for line in trace.read_text().splitlines()}
+    assert not {name for name in started if "make" in name}
+    assert "x86_64--netbsd-clang" in started  # the trace sees what does run
+
+
+WRITING = (
+    "open", "openat", "creat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink",
+    "unlinkat", "symlink", "symlinkat", "link", "linkat", "truncate", "chmod", "fchmodat",
+)  # fmt: skip
+
+
+def test_nothing_of_the_tree_is_written_even_by_its_parsers_and_config(
+    tree: TreeWorkspace,
+) -> None:
+    """The tree is read-only for its owner; opening for writing anything in it is counted, too."""
+    strace = find_program("strace")
+    trace = tree.directory / "trace"
+    calls = f"trace={','.join(WRITING)}"
+    options = ("-f", "-qq", "-s", "4096", "-e", calls, "-e", "signal=none", "-o", str(trace))
+    ran = tree.run("build", "tables", "device", "sets", before=(strace, *options))
+    assert ran.status == 0, ran.text
+    source = str(tree.source)
+    lines = [line for line in trace.read_text().splitlines() if source in line]
+    opened = [line for line in lines if "O_WRONLY" in line or "O_RDWR" in line or "O_CREAT" in line]
+    assert [line for line in opened if f'"{source}' in line] == []
+    others = [line for line in lines if "open" not in line.split("(")[0]]
+    assert [line for line in others if not is_link_into(line, source)] == []
+    assert any("grammar.y" in line for line in lines)
+
+
+def is_link_into(line: str, source: str) -> bool:
+    """Tell whether a call makes a link whose target is in the tree: the target is not touched."""
+    return "symlink" in line and f'"{source}' in line.split(",", maxsplit=1)[0]

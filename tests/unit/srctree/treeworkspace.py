@@ -80,11 +80,13 @@ class TreeWorkspace:
         kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
         return {**kept, "PYTHONPATH": str(CLONE), "MAKECONF": "/dev/null", **self.variables}
 
-    def run(self, verb: str, *words: str, python: tuple[str, ...] = ()) -> Ran:
-        """Run modbuild; python are options of the interpreter."""
+    def run(
+        self, verb: str, *words: str, python: tuple[str, ...] = (), before: tuple[str, ...] = ()
+    ) -> Ran:
+        """Run modbuild; python are options of the interpreter, before is a program that runs it."""
         settings = ("--src", str(self.source), "--tooldir", str(self.tooldir))
         ran = subprocess.run(
-            (sys.executable, *python, "-m", "buildsys", verb, *settings, *words),
+            (*before, sys.executable, *python, "-m", "buildsys", verb, *settings, *words),
             cwd=self.work,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
