@@ -12,6 +12,8 @@ from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
 
 NAME_BYTES = 32  # sys/sys/module.h, MAXMODNAME, the ending NUL counted
+_MAXIMUM_REQUIRED = 9  # MAXMODDEPS - 1; later kernels make room as it is needed
+_LIMITED_UP_TO = 799001000  # the last version of which the limit was read in the source
 _PATH_BYTES = 1024  # sys/sys/syslimits.h, PATH_MAX, the ending NUL counted
 _COMPONENT_BYTES = 255  # and NAME_MAX
 _MISREAD = "64-bit little-endian"  # sys/sys/exec_elf.h: no ELF64_R_TYPE of its own for it
@@ -97,13 +99,18 @@ def judge_description(
     return None
 
 
-def judge_requirement_name(path: Path, required: str, name: str) -> Halt | None:
-    """Judge one name out of mi_required before it is looked for."""
+def judge_requirement_name(
+    path: Path, required: str, name: str, count: int, kernel: Kernel
+) -> Halt | None:
+    """Judge one name out of mi_required before it is looked for; count precede it."""
     shown = show_name(required)
     if len(required.encode()) + 1 >= NAME_BYTES:
         return halt("required-name-length", path,
                     f"the required name {shown} is longer than {NAME_BYTES - 2} bytes",
                     f"required module name `{shown}' longer than {NAME_BYTES}")  # fmt: skip
+    if count == _MAXIMUM_REQUIRED and kernel.version.number <= _LIMITED_UP_TO:
+        return halt("requirement-count", path, f"requires more than {_MAXIMUM_REQUIRED} modules",
+                    f"too many required modules {count} >= {_MAXIMUM_REQUIRED}")  # fmt: skip
     if required == name:
         return halt("requirement-cycle", path, f"{shown} requires itself",
                     f"self-dependency detected for `{shown}'")  # fmt: skip

@@ -311,7 +311,8 @@ class LoaderState:
     def _link(self, load: _Load, file: Linkable, described: ModInfo) -> LoadedModule | Halt:
         required: list[str] = []
         for name in split_required(described.required or ""):
-            stop = judge_requirement_name(file.path, name, described.name or "")
+            own = described.name or ""
+            stop = judge_requirement_name(file.path, name, own, len(required), self.kernel)
             if stop is not None:
                 return stop
             result = self._do_load(load, name, 0, is_dependency=True)

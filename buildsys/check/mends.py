@@ -81,6 +81,7 @@ _MENDS = {
     "required-name-length": "choose a name of at most 30 characters for the required module",
     "requirement-failed": "mend the required module first",
     "builtin-disabled": "load it with modload -f, or boot again",
+    "requirement-count": "require fewer modules, some of them through others",
     "requirement-depth": "let fewer modules wait for one another",
     "modcmd-null": "give MODULE() a function NAME_modcmd that is defined in the module",
     "link-set-null": "leave no null pointer in SYSCTL_SETUP or evcnt link sets",

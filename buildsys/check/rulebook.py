@@ -133,6 +133,8 @@ RULES: tuple[Rule, ...] = (
     _refused("requirement-cycle", EDEADLK, _DO_LOAD, "the module requires itself, round about"),
     _refused("required-name-length", EINVAL, _DO_LOAD,
              "a required name has at most 30 characters"),
+    _refused("requirement-count", EINVAL, _DO_LOAD,
+             "a module requires at most 9 others (up to 7.99.10)"),
     _refused("requirement-failed", 0, _DO_LOAD, "a required module does not load"),
     _refused("builtin-disabled", EPERM, _DO_LOAD, "the built-in module was unloaded: use force"),
     _corrupts("requirement-depth", _DO_LOAD, "so long a chain overflows the kernel's stack"),

@@ -11,6 +11,7 @@ from buildsys.check.check import check_kmod
 from buildsys.check.loader import LoaderState
 from buildsys.check.verdict import Outcome
 from buildsys.kernel.model import Kernel
+from buildsys.kernel.version import KernelVersion
 
 USE = ".data\n.quad "
 Start = Callable[..., LoaderState]
@@ -123,3 +124,16 @@ def test_a_relocation_section_that_ends_within_an_entry_is_read_as_the_kernel_do
     size = int.from_bytes(path.read_bytes()[at : at + 8], "little")
     odd = factory.patched(path, at, (size + 5).to_bytes(8, "little"))
     assert check_kmod(odd, kernel, {}).outcome is Outcome.LOADS
+
+
+@pytest.mark.parametrize(("number", "errno"), [(799001000, 22), (1099001200, 0)])
+def test_old_kernels_take_nine_requirements(
+    number: int, errno: int, start: Start, kernel: Kernel
+) -> None:
+    names = [f"low{i}" for i in range(10)]
+    low: dict[str, Any] = {name: {"version": number} for name in names}
+    on = replace(kernel, version=KernelVersion(number))
+    state = start(on, **low, many={"version": number, "required": ",".join(names)},
+                  nine={"version": number, "required": ",".join(names[:9])})  # fmt: skip
+    assert state.load("nine").outcome is Outcome.LOADS
+    assert state.load("many").errno == errno

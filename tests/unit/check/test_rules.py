@@ -341,7 +341,7 @@ ELSEWHERE = {  # rules that need a sequence, another machine or more than one fi
     "unload-name", "plist-panic", "relocation-value", "relocation-ignored", "relocation-wrong",
     "requirement-indirect", "requirement-missing", "name-clash", "symbol-clash", "option-drift",
     "option-refused", "root-missing", "root-handover", "root-unnamed", "root-refused",
-    "root-to-name",
+    "root-to-name", "requirement-count",
 }  # fmt: skip
 IN_THIS_FILE = {
     "name-expected", "class-expected", "version-expected", "requires-expected", "symbols-unknown",
