@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from buildsys.base.errors import UsageError
+from buildsys.snapshot import plain_path
 
 CONFIG_FILE = "modbuild.yaml"
 
@@ -100,20 +101,15 @@ def resolve_config(
         if setting.is_flag and value not in ("yes", "no"):
             raise UsageError(f"{origin}: expected yes or no, got {value!r}")
         if value and setting.is_path:
-            value = _resolve(os.path.join(base, os.path.expanduser(value)))
+            value = plain_path(os.path.join(base, os.path.expanduser(value)))
         values[setting.key], origins[setting.key] = value, origin
     if origins["objdir"] == "default" and environment.get("MAKEOBJDIRPREFIX"):
         # share/mk/bsd.own.mk: the prefix goes before the whole path of the current directory.
-        values["objdir"] = _resolve(environment["MAKEOBJDIRPREFIX"] + str(directory))
+        values["objdir"] = plain_path(environment["MAKEOBJDIRPREFIX"] + str(directory))
         origins["objdir"] = "environment MAKEOBJDIRPREFIX"
     if not values["metalog"]:
         values["metalog"] = str(Path(values["destdir"]) / "METALOG")
     return _make_config(values, file or directory / CONFIG_FILE, tuple(origins.items()))
-
-
-def _resolve(path: str) -> str:
-    """Make a path plain; one with '..' goes where the links before that really lead."""
-    return os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
 
 
 def _choose(

@@ -88,6 +88,11 @@ def guess_objdir(arguments: Sequence[str], environment: Mapping[str, str], direc
         elif word.startswith("--objdir="):
             value = word[len("--objdir=") :]
     path = os.path.join(directory, os.path.expanduser(value))
+    return plain_path(path)
+
+
+def plain_path(path: str) -> str:
+    """Make a path plain; one with '..' goes where the links before that really lead."""
     return os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
 
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "install": {"base", "check", "metalog"},
     "sets": {"base", "metalog"},
     "provenance": {"base"},
-    "config": {"base"},
+    "config": {"base", "snapshot"},
     "srctree": {"base", "module", "toolchain"},
     "pipeline": {
         "base", "check", "config", "elf", "install", "kernel", "metalog", "module", "plist",

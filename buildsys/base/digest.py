@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def stat_stamp(path: str | Path) -> Stamp | None:
     except OSError as error:
         raise BuildsysError(f"cannot look at it: {os_error_text(error)}", Path(path)) from error
     return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def is_of_other_mode(path: str, mode: int) -> bool:
+    """Tell whether what is there is no regular file, or one of another mode than given."""
+    try:
+        found = os.stat(path, follow_symlinks=False).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(found) or stat.S_IMODE(found) != mode
 
 
 def digest_bytes(content: bytes) -> bytes:

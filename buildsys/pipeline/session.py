@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buildsys.base.digest import stat_stamp
+from buildsys.base.digest import is_of_other_mode, stat_stamp
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
 from buildsys.install.debug import follow_modules
-from buildsys.install.layout import module_directory
+from buildsys.install.layout import FILE_MODE, module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
 from buildsys.install.switch import switch_modules
@@ -27,6 +27,7 @@ from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
 from buildsys.pipeline.plancache import Planned, find_planned, save_planned
 from buildsys.pipeline.request import Request, load_request
+from buildsys.pipeline.step import Record
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.target import DEFAULT_RELEASE
@@ -97,6 +98,7 @@ def run_session(
         _sweep(plan)
         store = open_store(request, options.began_ns)
         try:
+            _forget_changed_modes(plan, store)
             launching = find_launching(request, environment, store)
             executor = make_executor(plan, environment, options.timeout_seconds, launching)
             result = run_plan(plan, store, executor, progress, jobs, options.is_keep_going)
@@ -125,6 +127,16 @@ def _plan(
     is_closed = not options.is_replacing
     plan = make_plan(request, surroundings, options.names, options.has_install, is_closed)
     return Planned(request, options.names, surroundings, plan)
+
+
+def _forget_changed_modes(plan: Plan, store: Store) -> None:
+    """Have installed again what holds its bytes and is a link now, or has another mode."""
+    for step in plan.steps:
+        if isinstance(step.action, Record):
+            trees = tuple(f"{place.tree}/" for place in step.action.installations)
+            paths = [str(path) for path in step.outputs if str(path).startswith(trees)]
+            if any(is_of_other_mode(path, FILE_MODE) for path in paths):
+                store.forget(step.name)
 
 
 def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:

@@ -5,6 +5,7 @@ all methods are called from one thread.
 """
 
 import os
+import stat
 import time
 from array import array
 from collections.abc import Iterable, Sequence
@@ -388,6 +389,12 @@ def _prefix(prefixes: bytes, index: int) -> bytes:
 
 
 def _digest_any(path: str) -> bytes:
-    if os.path.isdir(path):
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return digest_file(path)  # which says what is wrong, or that it has gone
+    if stat.S_ISDIR(mode):
         return digest_text(b"directory " + os.fsencode(os.path.realpath(path)))
+    if not stat.S_ISREG(mode):
+        raise BuildsysError("not a regular file; reading it might never end", Path(path))
     return digest_file(path)

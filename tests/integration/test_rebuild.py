@@ -347,3 +347,31 @@ def test_an_edited_rule_judges_again_and_compiles_nothing(copied: Workspace) -> 
     rules = copied.package / "buildsys/check/linker.py"
     rules.write_text(rules.read_text() + "\n# edited\n")
     assert copied.install().steps == {"check:alpha", "check:beta", "check:gamma"}
+
+
+def test_an_installed_file_of_another_mode_or_that_became_a_link_is_installed_again(
+    built: Workspace,
+) -> None:
+    installed = built.path(f"{STAND}/gamma/gamma.kmod")
+    installed.chmod(0o666)
+    assert built.install().steps == {"metalog:METALOG"}
+    assert installed.stat().st_mode & 0o7777 == 0o444
+    copy = built.write("copy", installed.read_bytes())
+    copy.chmod(0o444)
+    installed.unlink()
+    installed.symlink_to(copy)
+    assert built.install().steps == {"metalog:METALOG"}
+    assert not installed.is_symlink()
+
+
+def test_a_source_that_is_no_regular_file_is_refused_and_not_waited_for(built: Workspace) -> None:
+    source = built.path("modules/gamma/tables.c")
+    text = source.read_text()
+    source.unlink()
+    os.mkfifo(source)
+    ran = built.run("install")
+    assert ran.status == 1
+    assert f"{source}: not a regular file" in ran.err
+    source.unlink()
+    source.write_text(text)
+    built.install()
