@@ -9,6 +9,8 @@ input is kept in the current directory.
 """
 
 import argparse
+import contextlib
+import os
 import random
 import resource
 import signal
@@ -17,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -34,7 +37,9 @@ from buildsys.kernel.version import KernelVersion
 from buildsys.report.document import render_json
 from buildsys.report.junit import render_junit
 from buildsys.report.model import ModuleResult, Report, Target
+from buildsys.report.page import render_page
 from buildsys.report.sarif import render_sarif
+from buildsys.report.text import render_text
 
 TOP = Path(__file__).resolve().parent.parent
 CASES = TOP / "tests" / "data" / "loader-cases" / "cases"
@@ -45,13 +50,14 @@ SECONDS = 10
 KERNELS_SHARE = 0.12  # of the inputs; each costs as much as several kmods
 BOMBS_SHARE = 0.0002
 REPORTED_SHARE = 0.05
+PAGE_SHARE = 0.05  # of the reported ones: the HTML page takes as long as fifty inputs
 
 
 class TooSlowError(BaseException):
     """An input took longer than SECONDS; no handler of errors may swallow it."""
 
 
-def judge_kmod(path: Path, kernel: Kernel, is_reported: bool) -> str:
+def judge_kmod(path: Path, kernel: Kernel, chance: random.Random) -> str:
     """Put one file through everything that reads kmods; give the outcome in a word."""
     try:
         render_facts(describe_kmod(path))
@@ -67,12 +73,14 @@ def judge_kmod(path: Path, kernel: Kernel, is_reported: bool) -> str:
         raise RuntimeError("the verdict changed in its file")
     if not verdict.is_fit and not verdict.findings:
         raise RuntimeError("unfit, and no finding")
-    if is_reported:
+    if chance.random() < REPORTED_SHARE:
         detail = describe_set((path,), kernel, cache)[0]
         result = ModuleResult(kernel.label, verdict.name, path, verdict=verdict, detail=detail)
         report = Report("check", (Target(kernel.label),), (result,))
-        for render in (render_json, render_junit, render_sarif):
+        for render in (render_json, render_junit, render_sarif, render_text):
             render(report)
+        if chance.random() < PAGE_SHARE:
+            render_page(report)
     return f"kmod: {verdict.outcome.value}"
 
 
@@ -99,62 +107,99 @@ def stop_late(_number: int, _frame: FrameType | None) -> None:
     raise TooSlowError
 
 
+@dataclass(slots=True)
+class Tally:
+    """What came of the inputs so far; seconds is of the slowest."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What inputs are made from, and what kmods are judged for."""
+
+    kmods: list[Sample]
+    kernels: list[Sample]
+    bombs: list[Sample]
+    judges: dict[tuple[str, str], Kernel]
+
+    def choose(self, chance: random.Random) -> tuple[Sample, list[Sample]]:
+        """Choose a sample, and the samples of its kind."""
+        dice = chance.random()
+        if dice < BOMBS_SHARE:
+            return chance.choice(self.bombs), self.bombs
+        if dice < KERNELS_SHARE:
+            return chance.choice(self.kernels), self.kernels
+        is_ported = chance.random() < 0.5  # one of each machine's
+        return chance.choice(self.kmods[: len(TARGETS)] if is_ported else self.kmods), self.kmods
+
+
+def make_stock(directory: Path, objects: list[Path]) -> Stock:
+    """Compile and read all samples."""
+    kmods = make_kmods(directory, [*sorted(CASES.glob("*/*/*.kmod")), *objects])
+    judges = {
+        (s.machine, s.machine_arch): Kernel(s.machine, VERSION, s.machine_arch) for s in kmods
+    }
+    judges["amd64", "x86_64"] = load_kernel(KERNEL)
+    return Stock(kmods, make_kernels(directory, KERNEL), make_bombs(), judges)
+
+
+def try_one(stock: Stock, target: Path, chance: random.Random, tally: Tally, keep: str) -> None:
+    """Make an input, put it through, and keep it under that name when it fails."""
+    sample, pool = stock.choose(chance)
+    content = spoil(sample, pool, chance)
+    if pool is stock.kernels and chance.random() < 0.05:
+        content = sample.content  # one that can be read, so that this is tried too
+    target.write_bytes(content)
+    started = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        if pool is stock.kmods:
+            kernel = stock.judges[sample.machine, sample.machine_arch]
+            outcome = judge_kmod(target, kernel, chance)
+        else:
+            outcome = read_kernel(target, sample)
+    except (Exception, TooSlowError):
+        tally.failures += 1
+        Path(keep).write_bytes(content)
+        print(f"{keep}: {sample.machine} {traceback.format_exc()}", file=sys.stderr, flush=True)
+        outcome = "FAILED"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    tally.seconds = max(tally.seconds, time.monotonic() - started)
+    tally.outcomes[outcome] += 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--object", type=Path, action="append", default=[])
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)  # noqa: S311 - not a secret
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        kmods = make_kmods(directory, [*sorted(CASES.glob("*/*/*.kmod")), *arguments.object])
-        kernels, bombs = make_kernels(directory, KERNEL), make_bombs()
-        amd64 = load_kernel(KERNEL)
-        judges = {
-            (s.machine, s.machine_arch): Kernel(s.machine, VERSION, s.machine_arch) for s in kmods
-        }
-        judges["amd64", "x86_64"] = amd64
+    seed, tally = arguments.seed, Tally()
+    chance = random.Random(seed)  # noqa: S311 - not a secret
+    memory = "/dev/shm"  # noqa: S108 - a disk would take longer than the check
+    with tempfile.TemporaryDirectory(dir=memory if os.path.isdir(memory) else None) as name:
+        stock = make_stock(Path(name), arguments.object)
         limit_memory()
         signal.signal(signal.SIGALRM, stop_late)
-        target = directory / "fuzzed.kmod"
-        outcomes: Counter[str] = Counter()
-        begin, slowest, failures = time.monotonic(), 0.0, 0
-        for number in range(arguments.count):
-            dice = chance.random()
-            pool = bombs if dice < BOMBS_SHARE else kernels if dice < KERNELS_SHARE else kmods
-            is_ported = pool is kmods and chance.random() < 0.5  # one of each machine's
-            sample = chance.choice(pool[: len(TARGETS)] if is_ported else pool)
-            content = spoil(sample, pool, chance)
-            if pool is kernels and chance.random() < 0.05:
-                content = sample.content  # one that can be read, so that this is tried too
-            target.write_bytes(content)
-            started = time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
-            try:
-                if pool is kmods:
-                    kernel = judges[sample.machine, sample.machine_arch]
-                    outcome = judge_kmod(target, kernel, chance.random() < REPORTED_SHARE)
-                else:
-                    outcome = read_kernel(target, sample)
-            except (Exception, TooSlowError):
-                failures += 1
-                kept = Path(f"fuzz-{arguments.seed}-{number}.bin")
-                kept.write_bytes(content)
-                print(f"{kept}: {sample.machine} {traceback.format_exc()}", file=sys.stderr)
-                outcome = "FAILED"
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            slowest = max(slowest, time.monotonic() - started)
-            outcomes[outcome] += 1
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        begin = time.monotonic()
+        with contextlib.suppress(KeyboardInterrupt):  # what was done is told all the same
+            for number in range(arguments.count):
+                keep = f"fuzz-{seed}-{number}.bin"
+                try_one(stock, Path(name) / "fuzzed.kmod", chance, tally, keep)
     seconds = time.monotonic() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(
-        f"{arguments.count} inputs of {len(kmods)} kmods, {len(kernels)} kernels and "
-        f"{len(bombs)} bombs, seed {arguments.seed}: {dict(sorted(outcomes.items()))}; "
-        f"{failures} failed; {seconds:.0f} s, slowest {slowest:.3f} s, at most {peak} MiB resident"
+        f"{tally.outcomes.total()} inputs of {len(stock.kmods)} kmods, {len(stock.kernels)} kernels"
+        f" and {len(stock.bombs)} bombs, seed {seed}: {dict(sorted(tally.outcomes.items()))}; "
+        f"{tally.failures} failed; {seconds:.0f} s, slowest {tally.seconds:.3f} s, "
+        f"at most {peak} MiB resident"
     )
-    return 1 if failures else 0
+    return 1 if tally.failures else 0
 
 
 if __name__ == "__main__":
