@@ -144,16 +144,16 @@ def make_parser() -> argparse.ArgumentParser:
         )
         for group in verb.takes:
             _GROUPS[group](child)
+        child.set_defaults(complain=child.error)
     return parser
 
 
 def parse_words(words: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; names of modules may stand before, between and after options."""
-    parser = make_parser()
-    arguments, rest = parser.parse_known_args(words)
+    arguments, rest = make_parser().parse_known_args(words)
     names = getattr(arguments, "names", None)
     if rest and (names is None or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        arguments.complain(f"unrecognized arguments: {' '.join(rest)}")
     if names is not None:
         names.extend(rest)
     return arguments

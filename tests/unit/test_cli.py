@@ -71,6 +71,16 @@ def test_wrong_usage_has_status_3_and_a_short_text(capsys: pytest.CaptureFixture
         assert captured.err.splitlines()[-1].startswith("modbuild")
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_wrong_usage_of_a_verb_shows_the_usage_of_that_verb(
+    verb: Verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([verb.name, "--frobnicate"]) is ExitStatus.USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"usage: modbuild {verb.name} [-h]")
+    assert lines[-1].startswith(f"modbuild {verb.name}: ")
+
+
 def test_names_and_options_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     parsed = parse_words(["build", "-k", "one", "-j", "3", "two", "--timeout=1.5"])
