@@ -6,13 +6,14 @@ file claims is held against its size before memory is spent on it. What a fact m
 is decided elsewhere.
 """
 
+import contextlib
 import functools
 import mmap
 import os
 import stat
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,22 @@ _IS_LITTLE = {1: True, 2: False}
 
 def read_image(path: Path, maximum_bytes: int | None = None) -> memoryview:
     """Give the bytes of a regular file; large ones are mapped, not read."""
+    with _opened(path, maximum_bytes) as (descriptor, size):
+        if size >= _MAPPED_FROM_BYTES:
+            return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            return memoryview(stream.read())
+
+
+def refuse_unreadable(path: Path, maximum_bytes: int | None = None) -> None:
+    """Raise what read_image would raise before it reads."""
+    with _opened(path, maximum_bytes):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(path: Path, maximum_bytes: int | None) -> Iterator[tuple[int, int]]:
+    """Open a regular file for the block; give its descriptor and size in bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -75,10 +92,7 @@ def read_image(path: Path, maximum_bytes: int | None = None) -> memoryview:
                 f"expected at most {maximum_bytes >> 20} MiB, the file has {status.st_size} bytes",
                 path,
             )
-        if status.st_size >= _MAPPED_FROM_BYTES:
-            return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-            return memoryview(stream.read())
+        yield descriptor, status.st_size
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
     finally:

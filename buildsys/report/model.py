@@ -2,7 +2,7 @@
 
 import enum
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.check.detail import ModuleDetail
@@ -132,6 +132,13 @@ class Report:
         """Count the results by their word, the most frequent first."""
         counts = Counter(result.word for result in self.results)
         return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def with_stages(self, stages: tuple[Stage, ...]) -> "Report":
+        """Add stages that are no single target's: they stand with the first."""
+        if not stages or not self.targets:
+            return self
+        first = replace(self.targets[0], stages=(*self.targets[0].stages, *stages))
+        return replace(self, targets=(first, *self.targets[1:]))
 
     def of_target(self, name: str) -> tuple[ModuleResult, ...]:
         """Give the results of one target."""

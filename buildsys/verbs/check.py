@@ -14,11 +14,13 @@ from buildsys.check.detail import describe_set
 from buildsys.check.drift import DriftPolicy, parse_policy
 from buildsys.check.explain import explain_verdicts
 from buildsys.check.kmodfile import KmodCache
+from buildsys.check.kobj import MAXIMUM_KMOD_BYTES
 from buildsys.check.together import find_clashes
 from buildsys.check.verdict import Outcome
 from buildsys.cli import Context
+from buildsys.elf.reader import refuse_unreadable
 from buildsys.report.matrix import describe_matrix
-from buildsys.report.model import ModuleResult, Report, Target
+from buildsys.report.model import ModuleResult, Report, Stage, State, Target
 from buildsys.report.text import TextOptions, describe_report
 from buildsys.report.writing import (
     STANDARD_OUTPUT,
@@ -39,7 +41,8 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         wanted = (*wanted, Wanted("json", STANDARD_OUTPUT))
     config = read_config(arguments, context)
     given = _below(context, getattr(arguments, "kernel_given", ()))
-    plan = plan_judging(config, given, tuple(_expand(arguments.files)))
+    kmods, unread = split_readable(tuple(_expand(arguments.files)))
+    plan = plan_judging(config, given, kmods)
     explainer = make_explainer(config, _below(context, arguments.old_kernel))
     policy = parse_policy(config.drift)
     wishes = Wishes(
@@ -48,7 +51,7 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         policy,
         _read_question(arguments, context),
     )
-    report = judge_all(plan, wishes)
+    report = judge_all(plan, wishes).with_stages(unread)
     if not any(one.path == STANDARD_OUTPUT for one in wanted):
         options = TextOptions(
             has_explanation=arguments.explain,
@@ -59,6 +62,8 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         for line in describe_matrix(report):
             print(line)
     write_reports(report, wanted)
+    if unread:
+        return ExitStatus.FAILED
     is_sure = all(
         result.verdict is not None and result.verdict.outcome is Outcome.LOADS
         for result in report.results
@@ -119,6 +124,24 @@ def judge_kmods(judging: Judging, wishes: Wishes) -> tuple[Target, tuple[ModuleR
     return target, tuple(
         ModuleResult(judging.name, verdict.name, verdict.path, verdict=verdict, detail=detail)
         for verdict, detail in zip(verdicts, details, strict=True)
+    )
+
+
+def split_readable(paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Stage, ...]]:
+    """Sort out files that cannot be read, so that the others are judged; raises when none can."""
+    readable, troubles = [], []
+    for path in paths:
+        try:
+            refuse_unreadable(path, MAXIMUM_KMOD_BYTES)
+        except BuildsysError as error:
+            troubles.append((path, error))
+        else:
+            readable.append(path)
+    if not readable:
+        raise troubles[0][1]
+    return tuple(readable), tuple(
+        Stage(f"read {path}", State.FAILED, str(error).removeprefix(f"{path}: "))
+        for path, error in troubles
     )
 
 

@@ -53,7 +53,7 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         sys.stdout.write(text)
     for path in (*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*")):
         recorder.note(str(path))
-    if recorder.is_settled:
+    if recorder.is_settled and status is not ExitStatus.FAILED:
         _keep(directory, context, f"{int(status)}{text}", recorder)
     return status
 
