@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildsys.base.digest import stat_stamp
+from buildsys.config import SETTINGS
 from buildsys.snapshot import (
     guess_objdir,
     read_unchanged,
@@ -35,6 +36,12 @@ def saved(tmp_path: Path) -> str:
     (tmp_path / "file").write_text("content")
     (tmp_path / "directory").mkdir()
     return save(tmp_path, "file", "directory", "absent")
+
+
+def test_every_variable_of_a_setting_is_part_of_the_request() -> None:
+    for setting in SETTINGS:
+        for name in setting.environment:
+            assert request_key(("check",), {name: "x"}, "/") != request_key(("check",), {}, "/")
 
 
 def test_unchanged_files_give_the_message(saved: str) -> None:

@@ -1,6 +1,6 @@
 """The drawing of requirements."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildsys.report.graph import Drawing, draw_requirements
@@ -42,6 +42,7 @@ def test_a_chain_of_thousands_is_no_trouble() -> None:
     assert len(drawing.boxes) == 3001
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=4).map(tuple)))
 def test_boxes_lie_within_the_drawing_and_apart(requirements: dict[str, tuple[str, ...]]) -> None:
     drawings = draw_requirements(requirements)

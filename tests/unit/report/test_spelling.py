@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildsys.report.spelling import block, path_uri, plain
@@ -20,6 +20,7 @@ def test_what_is_no_text_is_spelled_as_escapes() -> None:
     assert plain("\u202e\ufffe\ud800") == "\\u202e\\ufffe\\ud800"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None)))
 def test_plain_gives_one_printable_line_that_can_be_encoded(text: str) -> None:
     assert plain(text).isprintable()
@@ -31,6 +32,7 @@ def test_a_block_keeps_its_line_ends_and_tabs() -> None:
     assert block("a\n\tb\x07\r\n") == "a\n\tb\\x07\\r\n"
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda name: b"\0" not in name and name.strip(b"/.")))
 def test_a_uri_holds_every_byte_of_a_path(name: bytes) -> None:
     path = Path(os.fsdecode(name))
