@@ -15,6 +15,7 @@ class Digested:
     name: str
     sha256: bytes
     sha1: bytes
+    version: str = ""  # of a tool, in its own words
 
 
 def digest_named(name: str, path: Path) -> Digested:

@@ -72,6 +72,7 @@ def _tool(tool: Digested) -> dict[str, Any]:
     return {
         "SPDXID": _identify("Tool", tool.name),
         "name": tool.name,
+        **({"versionInfo": tool.version} if tool.version else {}),
         "downloadLocation": _UNKNOWN,
         "filesAnalyzed": False,
         "checksums": _checksum(tool.sha256),

@@ -145,13 +145,14 @@ def _examine_tools(
     toolchain: Toolchain, environment: Mapping[str, str]
 ) -> tuple[ExaminedTool, ...]:
     return tuple(
-        ExaminedTool(role, tool.argv, _ask_version(role, tool.argv, environment))
+        ExaminedTool(role, tool.argv, ask_version(role, tool.argv, environment))
         for role, tool in toolchain.tools()
         if tool is not None and role != "link"
     )
 
 
-def _ask_version(role: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
+def ask_version(role: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """Ask a tool of a role for its version: its own first line, '' where it tells none."""
     arguments = _VERSION_ARGUMENTS.get(role)
     if arguments is None:
         return ""

@@ -2,18 +2,20 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
+from buildsys.base.shipped import shipped_path
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.receipt import load_receipt
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.request import Request, load_request
-from buildsys.pipeline.session import find_surroundings
+from buildsys.pipeline.session import find_surroundings, lock_objdir, open_store
 from buildsys.pipeline.step import Command
 from buildsys.provenance.build import (
     Build,
@@ -24,6 +26,9 @@ from buildsys.provenance.build import (
     strip_words,
 )
 from buildsys.provenance.documents import render_sbom, render_statement
+from buildsys.toolchain.argv import tool_environment
+from buildsys.toolchain.doctor import ask_version
+from buildsys.toolchain.model import Toolchain
 from buildsys.verbs.settings import read_config
 from buildsys.version import __version__
 
@@ -54,6 +59,7 @@ def _describe(request: Request, plan: Plan, context: Context) -> Build:
         for label, root in (
             ("OBJDIR", config.objdir),
             ("NETBSDSRCDIR", config.src),
+            ("modbuild/include", shipped_path("toolchain/kernel/include")),
             ("", context.directory),
         )
         if root is not None
@@ -61,33 +67,71 @@ def _describe(request: Request, plan: Plan, context: Context) -> Build:
     installed = [name for name, paths in plan.paths.items() if paths.receipt.exists()]
     if not installed:
         raise BuildsysError("nothing is installed from here; install first", config.destdir)
-    modules = tuple(_describe_module(request, plan, name, roots) for name in sorted(installed))
-    toolchain = request.toolchain
-    files = (toolchain.cc.files, () if toolchain.ld is None else toolchain.ld.files)
-    tools = sorted({path for group in files for path in group})
+    with lock_objdir(request, "describing what was built for"):
+        store = open_store(request)
+        try:
+            read = {step.name: tuple(store.seen([step]).stamps) for step in plan.steps}
+        finally:
+            store.close()
+    digests: dict[Path, Digested] = {}
+    modules = tuple(
+        _describe_module(request, plan, name, roots, _Read(read, digests))
+        for name in sorted(installed)
+    )
     return Build(
         request.target.machine.label,
         request.target.version.release,
         modules,
-        tuple(digest_named(path.name, path) for path in tools),
+        tuple(_describe_tools(request.toolchain, context)),
         __version__,
         read_time(context.environment),
     )
 
 
-def _describe_module(request: Request, plan: Plan, name: str, roots: Roots) -> BuiltModule:
+def _describe_tools(toolchain: Toolchain, context: Context) -> Iterable[Digested]:
+    """Digest compiler and linker, with the version that each tells."""
+    known: dict[Path, str] = {}
+    environment = tool_environment(context.environment)
+    for role, tool in (("ld", toolchain.ld), ("cc", toolchain.cc)):
+        if tool is not None:
+            version = ask_version(role, tool.argv, environment)
+            known |= dict.fromkeys(tool.files, version)
+    for path, version in sorted(known.items()):
+        yield replace(digest_named(path.name, path), version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What each step was seen to read or make, and the digests of files that were taken already."""
+
+    files: dict[str, tuple[str, ...]]
+    digests: dict[Path, Digested]
+
+    def digest(self, path: Path, roots: Roots) -> Digested:
+        if path not in self.digests:
+            self.digests[path] = digest_named(strip_roots(path, roots), path)
+        return self.digests[path]
+
+
+def _describe_module(
+    request: Request, plan: Plan, name: str, roots: Roots, read: _Read
+) -> BuiltModule:
     receipt = load_receipt(plan.paths[name].receipt)
     if digest_file(plan.paths[name].kmod) != receipt.verdict:
         message = "not the kmod that is installed; install first"
         raise BuildsysError(message, plan.paths[name].kmod)
     commands = []
-    sources: list[Path] = []
+    sources: set[Path] = set()
+    tools = {str(path) for path in request.toolchain.cc.files}
     for step in plan.steps:
         match step.action:
             case Command(verb="compile" | "link" as verb, argv=argv) if step.module == name:
                 commands.append(strip_words(argv, roots))
                 if verb == "compile":
-                    sources.append(step.inputs[0])
+                    # The source, and the headers that the compiler was seen to read.
+                    beside = {*map(str, step.outputs), *tools}
+                    found = (path for path in read.files[step.name] if path not in beside)
+                    sources.update((step.inputs[0], *map(Path, found)))
     module = next(module for module in plan.modules if module.name == name)
     return BuiltModule(
         name,
@@ -95,11 +139,6 @@ def _describe_module(request: Request, plan: Plan, name: str, roots: Roots) -> B
         str(receipt.kmod),
         receipt.verdict,
         module.requires,
-        tuple(_digest_all(sources, roots)),
+        tuple(read.digest(path, roots) for path in sorted(sources)),
         tuple(commands),
     )
-
-
-def _digest_all(paths: Iterable[Path], roots: Roots) -> Iterable[Digested]:
-    for path in paths:
-        yield digest_named(strip_roots(path, roots), path)

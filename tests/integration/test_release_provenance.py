@@ -29,6 +29,10 @@ def test_the_sbom_names_each_kmod_with_its_sources_and_tools(workspace: Workspac
     files = {str(file["fileName"]): file["checksums"] for file in sbom["files"]}
     wanted = digest(workspace.path("modules/gamma/tables.c"))
     assert files["./modules/gamma/tables.c"][1]["checksumValue"] == wanted  # type: ignore[index]
+    wanted = digest(workspace.path("modules/first/limits.h"))
+    assert files["./modules/first/limits.h"][1]["checksumValue"] == wanted  # type: ignore[index]
+    assert any(name.startswith("./modbuild/include/sys/") for name in files)
+    assert any("clang version" in str(package.get("versionInfo")) for package in packages.values())
     identifiers = {str(item["SPDXID"]) for key in ("packages", "files") for item in sbom[key]}
     assert all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in identifiers)
     related = {
