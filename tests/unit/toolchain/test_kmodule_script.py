@@ -56,7 +56,7 @@ def test_zeroed_data_is_merged_and_compilers_marks_are_dropped(built) -> None:
         for section in built.elf.sections
         if section.name and not section.is_loaded and section.kind not in (2, 3, SHT_REL, SHT_RELA)
     }
-    assert unloaded - MACHINE_SECTIONS == {".note.netbsd.ident"}
+    assert unloaded - MACHINE_SECTIONS == {".note.netbsd.ident", ".note.modbuild"}
 
 
 def test_no_common_symbol_is_left(built) -> None:
