@@ -25,8 +25,14 @@ from buildsys.kernel.version import KernelVersion
 
 _MINIMUM_GLOBALS = 200  # any bootable kernel has thousands
 _CONFIGURATION = re.compile(r"NetBSD \S+ \(([^)\s]+)\)")  # sys/conf/newvers.sh, version[]
-DIAGNOSTIC_NAMES = frozenset(  # sys/kern/vfs_vnode.c: these exist under DIAGNOSTIC only
-    {"vstate_assert_change", "vstate_assert_get", "vstate_assert_wait_stable"}
+# sys/kern/uipc_mbuf.c, and sys/kern/vfs_vnode.c: these exist under DIAGNOSTIC only
+DIAGNOSTIC_NAMES = frozenset(
+    {
+        "m_verify_packet",
+        "vstate_assert_change",
+        "vstate_assert_get",
+        "vstate_assert_wait_stable",
+    }
 )
 _LINK_SET_ENTRY, _MODINFO = "__link_set_modules_sym_", "_modinfo"
 _STRIPPED = (
