@@ -85,7 +85,11 @@ def release_target(
     except BuildsysError as error:
         failed = StageOutcome("build", FAILED, int(error.exit_status), str(error))
         return TargetOutcome("", (failed, *_left_out("pack", "verify")), (), ())
-    stages = [_describe_build(session, time.monotonic() - begin)]
+    # Where modules are named, other directories of a tree do not matter.
+    troubles = (
+        () if options.names or session.request.tree is None else session.request.tree.troubles
+    )
+    stages = [_describe_build(session, [t.message for t in troubles], time.monotonic() - begin)]
     if stages[0].state == DONE:
         stages.append(_time("pack", lambda: _pack(config, packing)))
     if stages[-1].state == DONE:
@@ -116,12 +120,12 @@ def _time(name: str, act: Callable[[], tuple[int, str]]) -> StageOutcome:
     return StageOutcome(name, FAILED if status else DONE, status, message, "", seconds)
 
 
-def _describe_build(session: Session, seconds: float) -> StageOutcome:
-    result, tree = session.result, session.request.tree
+def _describe_build(session: Session, troubles: Sequence[str], seconds: float) -> StageOutcome:
+    result = session.result
     status = result.exit_status
     texts = [describe_failure(failed) for failed in result.failed]
-    if tree is not None and tree.troubles:
-        texts += [f"not built: {trouble.message}" for trouble in tree.troubles]
+    if troubles:
+        texts += [f"not built: {message}" for message in troubles]
         status = ExitStatus.FAILED
     modules = count(len(session.plan.modules), "module")
     message = f"{modules}, {count(len(result.done), 'step')} run"
