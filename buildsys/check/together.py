@@ -8,12 +8,12 @@ from pathlib import Path
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt
-from buildsys.check.linker import is_tolerated
+from buildsys.check.linker import is_tolerated, known_value
 from buildsys.check.loaded import FindFile
 from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding, Outcome, Verdict
-from buildsys.elf.model import SHN_ABS, show_name
+from buildsys.elf.model import show_name
 from buildsys.kernel.model import Kernel
 
 _UNDEFINED = "undefined-symbol"
@@ -74,14 +74,9 @@ def _find_equal_symbols(files: Sequence[Linkable], cache: KmodCache) -> Iterator
 
 
 def _is_equal(one: Linkable, other: Linkable, name: str) -> bool:
-    """Tell whether both define an absolute symbol of the same value, which the kernel lets pass."""
-    values = []
-    for file in (one, other):
-        entry = file.kobj.defined[name]
-        if file.kobj.symbols.sections[entry] != SHN_ABS:
-            return False
-        values.append(file.kobj.symbols.values[entry])
-    return values[0] == values[1]
+    """Tell whether both give a name the same value wherever they are loaded: the kernel agrees."""
+    value = known_value(one.kobj, one.kobj.defined[name])
+    return value is not None and value == known_value(other.kobj, other.kobj.defined[name])
 
 
 def _module_name(file: Linkable, cache: KmodCache) -> str:

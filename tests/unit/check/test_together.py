@@ -52,6 +52,7 @@ def test_a_global_of_two_modules_is_a_clash(judge: Callable[..., Found]) -> None
         (".weak shared\nshared: nop\n", GLOBAL.format("shared")),
         (GLOBAL.format("_end"), GLOBAL.format("_end")),
         (".globl a\n.set a, 5\n", ".globl a\n.set a, 5\n"),
+        (".comm a, 8, 8\n", ".comm a, 16, 8\n"),
         (GLOBAL.format("a"), GLOBAL.format("b")),
     ],
 )
