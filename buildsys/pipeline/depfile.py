@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 _ASSEMBLER_INPUT = re.compile(rb'\.(?:incbin|include)\s+\\?"([^"\\\n]+)')
+_HAS_INCLUDE = re.compile(rb'__has_include(?:_next)?\s*\(\s*([<"])([^>"\n]+)[>"]')
 _DOTS = frozenset({".", "..", ""})  # these parts of a path are always there
 
 
@@ -64,6 +65,14 @@ def find_assembler_inputs(source: bytes) -> tuple[str, ...]:
     """Give the files that .incbin and .include name in a source, also in asm("…") of C."""
     names = (match[1] for match in _ASSEMBLER_INPUT.finditer(source))
     return tuple(dict.fromkeys(os.fsdecode(name) for name in names))
+
+
+def find_questions(source: bytes) -> tuple[tuple[str, bool], ...]:
+    """Give the files for whose presence __has_include asks; True where "…" asks."""
+    if b"__has_include" not in source:
+        return ()
+    found = ((os.fsdecode(match[2]), match[1] == b'"') for match in _HAS_INCLUDE.finditer(source))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class StepExecutor:
         self._timeout_seconds = timeout_seconds
         self._places = places  # where each module is described, for messages
         self._launching = launching
+        self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
         self._runner = CommandRunner()
         self._judge = Judge()
 
@@ -116,7 +117,7 @@ class StepExecutor:
             for path, name in names.items()
         }
         argv = tuple(_rename(word, near) for word in command.argv)
-        assembled = _read_by_assembler(command)
+        assembled = self._assembled(command, _sources(command))
         try:
             result = self._run(
                 *self._launch(command, argv, assembled),
@@ -128,7 +129,8 @@ class StepExecutor:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
             result = self._change_outputs(command, near, result)
-            seen = (*_read_depfile(command, names), *assembled)
+            headers = _read_depfile(command, names)
+            seen = (*headers, *self._assembled(command, headers), *_named_by_flags(command))
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
                     raise StepError(
@@ -152,6 +154,21 @@ class StepExecutor:
             said = self._run(argv, environment, words, command.directory).output
             result = replace(result, output=result.output + said)
         return result
+
+    def _assembled(self, command: Command, files: Sequence[str]) -> tuple[str, ...]:
+        """Find what the files of a compilation have the assembler read: no depfile tells."""
+        places = (command.directory, *command.search_path)
+        found: dict[str, None] = {}
+        for file in files if command.verb == "compile" else ():
+            names = self._assembler_inputs.get(file)
+            if names is None:
+                content = read_whole(Path(file)) if os.path.isfile(file) else b""
+                names = self._assembler_inputs[file] = find_assembler_inputs(content)
+            for name in names:
+                paths = (os.path.join(place, name) for place in places)
+                if (path := next(filter(os.path.exists, paths), None)) is not None:
+                    found[path] = None
+        return tuple(found)
 
     def _launch(
         self, command: Command, argv: tuple[str, ...], assembled: Sequence[str]
@@ -245,17 +262,18 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
     return tuple(os.path.join(command.directory, name) for name in names_read)
 
 
-def _read_by_assembler(command: Command) -> tuple[str, ...]:
-    """Find what the sources that a command names have the assembler read: no depfile tells."""
-    places = (command.directory, *command.search_path)
-    found: dict[str, None] = {}
-    for word in command.argv if command.verb == "compile" else ():
-        if word.endswith((".c", ".S", ".s")) and os.path.isfile(word):
-            for name in find_assembler_inputs(read_whole(Path(word))):
-                paths = (os.path.join(place, name) for place in places)
-                if (path := next(filter(os.path.exists, paths), None)) is not None:
-                    found[path] = None
-    return tuple(found)
+def _sources(command: Command) -> tuple[str, ...]:
+    words = (word for word in command.argv if word.endswith((".c", ".S", ".s")))
+    return tuple(os.path.join(command.directory, word) for word in words)
+
+
+def _named_by_flags(command: Command) -> tuple[str, ...]:
+    """Find the files that a compiler's flags name after a '=': -fprofile-use=FILE."""
+    if command.verb != "compile":
+        return ()
+    tails = (word.partition("=")[2] for word in command.argv if word.startswith("-f"))
+    paths = (os.path.join(command.directory, tail) for tail in tails if tail)
+    return tuple(path for path in paths if os.path.isfile(path))
 
 
 def _text(result: CommandResult) -> str:

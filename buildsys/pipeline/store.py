@@ -8,7 +8,7 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from buildsys.base.digest import (
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
-from buildsys.pipeline.depfile import Shadows, find_shadows
+from buildsys.pipeline.depfile import Shadows, find_questions, find_shadows
 from buildsys.pipeline.step import Command, Step
 from buildsys.pipeline.storefile import (
     KnownFile,
@@ -80,6 +80,7 @@ class Store:
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
+        self._questions: dict[str, tuple[tuple[str, bool], ...]] = {}  # of __has_include, by file
         make_directory(path.parent)
         self._database = StoreFile(path)
         self._files = {known.path: known for known in self._database.files}
@@ -211,7 +212,7 @@ class Store:
             self.counts.forgotten.append(step.name)
             return False
         shadows = self._find_shadows(step, discovered)
-        further += shadows.dangling
+        further += (path for path in shadows.dangling if path not in further)
         digests = [*ticket.digests, *(self.digest(path) for path in further)]
         identities = [self._files[path].identity for path in (*known, *further)]
         outputs = [str(path) for path in step.outputs]
@@ -355,8 +356,27 @@ class Store:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
-                return find_shadows(str(step.inputs[0]), headers, roots, self._list)
+                shadows = find_shadows(str(step.inputs[0]), headers, roots, self._list)
+                asked = self._find_asked(headers, roots)
+                return Shadows(shadows.absent, (*shadows.dangling, *asked))
         return Shadows({})
+
+    def _find_asked(self, headers: Sequence[str], roots: Sequence[str]) -> Iterator[str]:
+        """Give what __has_include did not find, where it would have been found before the rest."""
+        for path in headers:
+            questions = self._questions.get(path)
+            if questions is None:
+                try:
+                    questions = find_questions(Path(path).read_bytes())
+                except OSError:
+                    questions = ()
+                self._questions[path] = questions
+            for name, is_quoted in questions:
+                for place in (os.path.dirname(path), *roots) if is_quoted else roots:
+                    candidate = os.path.normpath(os.path.join(place, name))
+                    if os.path.exists(candidate):
+                        break
+                    yield candidate
 
     def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):

@@ -375,3 +375,28 @@ def test_a_source_that_is_no_regular_file_is_refused_and_not_waited_for(built: W
     source.unlink()
     source.write_text(text)
     built.install()
+
+
+def test_a_file_for_whose_presence_is_asked_is_seen_when_it_comes(built: Workspace) -> None:
+    built.edit(
+        "modules/gamma/tables.c",
+        "#include <limits.h>",
+        "#include <limits.h>\n#if __has_include(<late.h>)\n#undef LIMIT\n#define LIMIT 90\n#endif",
+    )
+    built.install()
+    built.write("modules/second/late.h", "")
+    assert "compile:gamma/tables.o" in built.install().steps
+    built.path("modules/second/late.h").unlink()
+    assert "compile:gamma/tables.o" in built.install().steps
+
+
+def test_what_a_header_has_the_assembler_read_is_seen(built: Workspace) -> None:
+    built.write("modules/first/blob", b"abc")
+    built.edit(
+        "modules/first/limits.h",
+        "#define LIMIT 7\n",
+        '#define LIMIT 7\n__asm__(".section .rodata\\n.incbin \\"blob\\"\\n.text");\n',
+    )
+    built.install()
+    built.write("modules/first/blob", b"abd")
+    assert "compile:gamma/tables.o" in built.install().steps
