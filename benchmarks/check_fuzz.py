@@ -4,7 +4,7 @@ Inputs are kmods of eleven machines (REL and RELA, both widths, both byte orders
 modules, and kernels as images, nm text, saved maps, gzipped, and gzip bombs, each spoiled: bytes,
 numbers, section headers that overlap, loop, claim 4 GiB or to be compressed, cuts, splices. The
 process may take no more than 256 MiB (RLIMIT_AS, beyond what it has when it begins to read) and
-10 s for an input. Anything but a value or a BuildsysError is told with its traceback, and the
+10 s of processor time for an input. Anything but a value or a BuildsysError is told with its traceback, and the
 input is kept in the current directory.
 """
 
@@ -54,7 +54,7 @@ PAGE_SHARE = 0.05  # of the reported ones: the HTML page takes as long as fifty 
 
 
 class TooSlowError(BaseException):
-    """An input took longer than SECONDS; no handler of errors may swallow it."""
+    """An input took longer than SECONDS of processor time; no handler of errors may swallow it."""
 
 
 def judge_kmod(path: Path, kernel: Kernel, chance: random.Random) -> str:
@@ -154,7 +154,7 @@ def try_one(stock: Stock, target: Path, chance: random.Random, tally: Tally, kee
         content = sample.content  # one that can be read, so that this is tried too
     target.write_bytes(content)
     started = time.monotonic()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         if pool is stock.kmods:
             kernel = stock.judges[sample.machine, sample.machine_arch]
@@ -167,7 +167,7 @@ def try_one(stock: Stock, target: Path, chance: random.Random, tally: Tally, kee
         print(f"{keep}: {sample.machine} {traceback.format_exc()}", file=sys.stderr, flush=True)
         outcome = "FAILED"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     tally.seconds = max(tally.seconds, time.monotonic() - started)
     tally.outcomes[outcome] += 1
 
@@ -184,7 +184,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=memory if os.path.isdir(memory) else None) as name:
         stock = make_stock(Path(name), arguments.object)
         limit_memory()
-        signal.signal(signal.SIGALRM, stop_late)
+        signal.signal(signal.SIGPROF, stop_late)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         begin = time.monotonic()
         with contextlib.suppress(KeyboardInterrupt):  # what was done is told all the same

@@ -1,6 +1,7 @@
 """A kernel from whatever the user has of it: an image, nm text, or a map saved by this tool."""
 
 import json
+import mmap
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -97,23 +98,25 @@ def _unpack(image: memoryview, path: Path) -> memoryview:
     if bytes(image[:2]) != _GZIP:
         return image
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    content = bytearray()  # grown piece by piece: one call would take twice the memory
-    position = 0
+    content = mmap.mmap(-1, _MAXIMUM_UNPACKED_BYTES)  # pages come as they are written, none twice
+    position = size = 0
     try:
         while position < len(image) and not unpacker.eof:
             piece = image[position : position + _PACKED_PIECE_BYTES]
             position += len(piece)
-            content += unpacker.decompress(piece)
-            if len(content) > _MAXIMUM_UNPACKED_BYTES:
+            unpacked = unpacker.decompress(piece)
+            size += len(unpacked)
+            if size > _MAXIMUM_UNPACKED_BYTES:
                 raise BuildsysError(
                     f"unpacks to more than {_MAXIMUM_UNPACKED_BYTES >> 20} MiB; gunzip it first",
                     path,
                 )
+            content.write(unpacked)
     except zlib.error as error:
         raise BuildsysError(f"a damaged gzip file: {error}; fetch it again", path) from error
     if not unpacker.eof:
         raise BuildsysError("the gzip file is cut short; fetch or copy it again", path)
-    return memoryview(content).toreadonly()
+    return memoryview(content)[:size].toreadonly()
 
 
 def _parse_map(content: bytes, path: Path) -> Kernel:
