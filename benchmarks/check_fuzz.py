@@ -4,8 +4,8 @@ Inputs are kmods of eleven machines (REL and RELA, both widths, both byte orders
 modules, and kernels as images, nm text, saved maps, gzipped, and gzip bombs, each spoiled: bytes,
 numbers, section headers that overlap, loop, claim 4 GiB or to be compressed, cuts, splices. The
 process may take no more than 256 MiB (RLIMIT_AS, beyond what it has when it begins to read) and
-10 s of processor time for an input. Anything but a value or a BuildsysError is told with its traceback, and the
-input is kept in the current directory.
+10 s of processor time for an input. Anything but a value or a BuildsysError is told with its
+traceback, and the input is kept in the current directory. SIGTERM ends it with its figures.
 """
 
 import argparse
