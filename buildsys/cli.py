@@ -296,30 +296,6 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="modules; default: all")
 
 
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="kmods, or directories of them"
-    )
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="status 2 unless every kmod loads: also for what is unknown, or built in",
-    )
-    parser.add_argument(
-        "--root-fs", metavar="NAME",
-        help="say whether the kernel can mount a root of this file system (ffs): built in, or"
-        " handed over by the boot loader",
-    )  # fmt: skip
-    parser.add_argument(
-        "--boot-cfg", metavar="FILE", help="with --root-fs: the boot.cfg of the boot loader"
-    )
-    parser.add_argument(
-        "--old-kernel", action="append", default=[], metavar="FILE",
-        help="with --explain: an earlier kernel, to tell since when a symbol is gone; may be"
-        " repeated",
-    )  # fmt: skip
-
-
 def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="kmods")
 
@@ -357,20 +333,6 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_kernel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action", nargs="?", choices=("show", "save", "diff"), default="show",
-        help="show [KERNEL]; save [KERNEL] FILE; diff OLD NEW [DIRECTORY or kmod…], which also"
-        " judges the kmods (default: those in DESTDIR) with both; default: show",
-    )  # fmt: skip
-    parser.add_argument("operands", nargs="*", metavar="FILE", help="as above")
-    parser.add_argument(
-        "--builtins", type=Path, metavar="FILE",
-        help="JSON list of the built-in modules, for nm text, which cannot tell them",
-    )  # fmt: skip
-    parser.add_argument("--name", default="", help="name of the kernel, for nm text: GENERIC")
-
-
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="DIR", help="directory to make")
     parser.add_argument("--name", default="", help="name of the module; default: the directory's")
@@ -404,13 +366,11 @@ _GROUPS = {
     "install": _add_install,
     "uninstall": _add_uninstall,
     "names": _add_names,
-    "check": _add_check,
     "files": _add_files,
     "json": _add_json,
     "dot": _add_dot,
     "output": _add_output,
     "import": _add_import,
-    "kernel": _add_kernel,
     "parity": _add_parity,
     "init": _add_init,
 }

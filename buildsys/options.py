@@ -142,6 +142,46 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Add what 'check' takes."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="kmods, or directories of them"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="status 2 unless every kmod loads: also for what is unknown, or built in",
+    )
+    parser.add_argument(
+        "--root-fs", metavar="NAME",
+        help="say whether the kernel can mount a root of this file system (ffs): built in, or"
+        " handed over by the boot loader",
+    )  # fmt: skip
+    parser.add_argument(
+        "--boot-cfg", metavar="FILE", help="with --root-fs: the boot.cfg of the boot loader"
+    )
+    parser.add_argument(
+        "--old-kernel", action="append", default=[], metavar="FILE",
+        help="with --explain: an earlier kernel, to tell since when a symbol is gone; may be"
+        " repeated",
+    )  # fmt: skip
+
+
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Add what 'kernel' takes."""
+    parser.add_argument(
+        "action", nargs="?", choices=("show", "save", "diff"), default="show",
+        help="show [KERNEL]; save [KERNEL] FILE; diff OLD NEW [DIRECTORY or kmod…], which also"
+        " judges the kmods (default: those in DESTDIR) with both; default: show",
+    )  # fmt: skip
+    parser.add_argument("operands", nargs="*", metavar="FILE", help="as above")
+    parser.add_argument(
+        "--builtins", type=Path, metavar="FILE",
+        help="JSON list of the built-in modules, for nm text, which cannot tell them",
+    )  # fmt: skip
+    parser.add_argument("--name", default="", help="name of the kernel, for nm text: GENERIC")
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
@@ -156,6 +196,8 @@ GROUPS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "sets": add_sets,
     "report": add_report,
     "explain": add_explain,
+    "kernel": add_kernel,
+    "check": add_check,
     "schema": add_schema,
     "cache": add_cache,
     "provenance": add_provenance,
