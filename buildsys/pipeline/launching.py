@@ -11,6 +11,7 @@ from buildsys.toolchain.launcher import (
     Launcher,
     Tally,
     count_subcommands,
+    drop_contrary,
     find_capacity,
     find_launcher,
     launch_environment,
@@ -42,6 +43,10 @@ class Launching:
         if argv[: len(self.cc)] != self.cc:
             return None
         return (*self.argv, *argv[len(self.cc) :])
+
+    def surround(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Give the environment of a command that goes through the launcher."""
+        return {**drop_contrary(environment), **self.environment}
 
     def finish(self) -> Tally | None:
         """Say what the launcher did; None when it was not called."""

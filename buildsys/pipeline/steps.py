@@ -181,7 +181,7 @@ class StepExecutor:
         if self._launching is not None and command.verb == "compile" and not assembled:
             launched = self._launching.rename(argv)
             if launched is not None:
-                return launched, {**known, **self._launching.environment}
+                return launched, self._launching.surround(known)
         return argv, known
 
     def _configure(self, action: Configure) -> Seen:

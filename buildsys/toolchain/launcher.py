@@ -23,11 +23,15 @@ _CCACHE_INPUT = re.compile(r"^# ", re.MULTILINE)
 _DISTCC_DONE = re.compile(r"^distcc\[\d+\] compile .* on (\S+) completed ok$", re.MULTILINE)
 _ICECC_HOST = re.compile(r"Have to use host (\S+?)[: ]")
 _ICECC_SLOTS = re.compile(r"\bjobs=\d+/(\d+)")
-# Settings of ccache by which a hit could be another object than the compiler would make: a
-# directory taken for another, headers or options that do not count. Direct mode is among them: it
-# does not see a header that appears earlier on the include path.
+# Settings of ccache by which an object could be another than the compiler would make: another
+# compiler called in its place, text compiled that was preprocessed, a directory taken for another,
+# headers or options that do not count. Direct mode is among them: it does not see a header that
+# appears earlier on the include path.
 _CCACHE_STRICT = {
     "CCACHE_BASEDIR": "",
+    "CCACHE_COMPILER": "",
+    "CCACHE_COMPILERTYPE": "auto",
+    "CCACHE_CPP2": "1",
     "CCACHE_HASHDIR": "1",
     "CCACHE_IGNOREHEADERS": "",
     "CCACHE_IGNOREOPTIONS": "",
@@ -35,6 +39,10 @@ _CCACHE_STRICT = {
     "CCACHE_NOHARDLINK": "1",
     "CCACHE_SLOPPINESS": "",
 }
+# Variables that say the contrary of one of these; ccache heeds whichever stands last.
+_CCACHE_CONTRARY = frozenset(
+    {"CCACHE_DIRECT", "CCACHE_HARDLINK", "CCACHE_NOCPP2", "CCACHE_NOHASHDIR"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,11 @@ def render_wrapper(cc: Sequence[str], identity: bytes) -> bytes:
 def wrapper_name(family: CompilerFamily) -> str:
     """Give a script the name by which launchers know how to read a compiler's options."""
     return family.value
+
+
+def drop_contrary(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the variables that contradict what launch_environment gives."""
+    return {name: text for name, text in environment.items() if name not in _CCACHE_CONTRARY}
 
 
 def launch_environment(launcher: Launcher, identity: bytes, log: Path) -> dict[str, str]:

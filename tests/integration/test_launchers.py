@@ -90,6 +90,20 @@ def test_ccache_gives_no_object_that_an_earlier_header_would_change(cached: Work
 
 
 @need("ccache")
+def test_ccache_calls_no_other_compiler_whatever_its_user_set(cached: Workspace) -> None:
+    wanted = plain_build(cached)
+    other = cached.write("other/clang", '#!/bin/sh\necho called >> "$0.log"\nexit 1\n')
+    other.chmod(0o755)
+    settings = cached.path("ccache/ccache.conf")
+    settings.write_text(f"compiler = {other}\ncompiler_type = gcc\nrun_second_cpp = false\n")
+    own = {"CCACHE_COMPILER": str(other), "CCACHE_NOCPP2": "1", "CCACHE_DIRECT": "1"}
+    wipe(cached)
+    Workspace(cached.directory, {**cached.environment, **own}).install()
+    assert cached.digests() == wanted
+    assert not other.with_name("clang.log").exists()
+
+
+@need("ccache")
 def test_ccache_does_not_take_another_compiler_for_the_same(cached: Workspace) -> None:
     zig = load_toolchain("zig", load_machine("amd64"), None, os.environ).cc.argv[0]
     tools = cached.path("tooldir/bin")
