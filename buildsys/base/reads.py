@@ -60,10 +60,16 @@ class ReadRecorder:
         if event == "open":
             path, _, flags = arguments
             if isinstance(path, str | bytes) and not (flags or 0) & _WRITING:
-                name = os.path.abspath(os.fsdecode(path))
+                name = _absolute(path)
                 self.note(os.path.dirname(name))
                 self.note(name)
         elif event in _LISTINGS:
             path = arguments[0]
             if not isinstance(path, int):
-                self.note(os.path.abspath("." if path is None else os.fsdecode(path)))
+                self.note(_absolute("." if path is None else path))
+
+
+def _absolute(path: str | bytes) -> str:
+    """Make a path absolute as it stands: what '..' after a link leads to only the system knows."""
+    name = os.fsdecode(path)
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.files import make_directory, read_whole, remove_temporaries, write_whole
 from buildsys.check.check import check_set
+from buildsys.check.drift import DriftPolicy, parse_policy
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.config import Config
 from buildsys.install.layout import InstallPlace
@@ -81,7 +82,7 @@ def install_set(config: Config, wanted: FromSet) -> SetInstalled:
             machine = target.machine
             number = target.version.number
             kernel = find_kernel(target.kernel, machine.module_directory, machine.arch, number)
-            verdicts = _judge(kmods, installed, kernel)
+            verdicts = _judge(kmods, installed, kernel, parse_policy(config.drift))
             orders = tuple(_order(verdict, place) for verdict in verdicts)
             signers = () if trust is None else refuse_unsigned(orders, trust)
             warnings = judge_staying(kmods, installed, kernel, former.keys())
@@ -159,11 +160,11 @@ def _unpack(files: Sequence[PackedFile], directory: Path) -> dict[str, Path]:
 
 
 def _judge(
-    kmods: dict[str, Path], installed: dict[str, Path], kernel: Kernel
+    kmods: dict[str, Path], installed: dict[str, Path], kernel: Kernel, policy: DriftPolicy
 ) -> tuple[Verdict, ...]:
     """Judge a set's kmods, with those that are installed as what they may require beside."""
     others = [path for name, path in installed.items() if name not in kmods]
-    judged = check_set((*kmods.values(), *others), kernel)
+    judged = check_set((*kmods.values(), *others), kernel, policy=policy)
     verdicts = tuple(verdict for verdict in judged if verdict.path in set(kmods.values()))
     bad = [verdict for verdict in verdicts if not verdict.is_fit]
     if bad:

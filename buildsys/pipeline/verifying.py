@@ -7,6 +7,7 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
 from buildsys.check.check import check_set
+from buildsys.check.drift import parse_policy
 from buildsys.check.verdict import Finding, Severity
 from buildsys.config import Config
 from buildsys.install.receipt import Receipt, load_receipts
@@ -103,6 +104,6 @@ def _judge(
         )
         return
     found = sorted(path for path in directory.glob("*/*.kmod") if path.is_file())
-    for verdict in check_set(found, kernel):
+    for verdict in check_set(found, kernel, policy=parse_policy(config.drift)):
         if verdict.path not in broken:
             yield from (f for f in verdict.findings if f.severity is Severity.ERROR)

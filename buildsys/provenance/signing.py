@@ -24,6 +24,14 @@ _PROGRAMS = {
 _PACKAGES = {
     "ssh": "openssh-client", "gpg": "gnupg", "signify": "signify-openbsd", "minisign": "minisign",
 }  # fmt: skip
+_GPG_STATUS = "[GNUPG:] "
+_GPG_DOUBTS = {
+    "REVKEYSIG": "the key was revoked",
+    "EXPKEYSIG": "the key has expired",
+    "EXPSIG": "the signature has expired",
+    "BADSIG": "another one is bad",
+    "ERRSIG": "another one cannot be verified",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,28 @@ def verify_file(path: Path, key: Key) -> str:
         raise BuildsysError(
             f"no signature by {key.kind}:{key.name}: {_text(result.output)}", signature
         )
+    if key.kind == "gpg":
+        signer = _find_user(key, result.output, signature)
     return f"{key.kind}: {signer}"
+
+
+def _find_user(key: Key, output: bytes, signature: Path) -> str:
+    """Give who signed, by the lines of gpg's --status-fd.
+
+    gpg ends with 0 also where the key was revoked or has expired; it says so there alone.
+    """
+    lines = output.decode(errors="replace").splitlines()
+    words = [line.split(" ", 3)[1:] for line in lines if line.startswith(_GPG_STATUS)]
+    told = {word[0]: word[-1] for word in words}
+    if doubts := [text for name, text in _GPG_DOUBTS.items() if name in told]:
+        raise BuildsysError(
+            f"no signature by {key.kind}:{key.name} that counts: {', '.join(doubts)}; sign with a"
+            " key that is valid now, or give the keyring as it is now",
+            signature,
+        )
+    if "GOODSIG" not in told:
+        raise BuildsysError(f"no signature by {key.kind}:{key.name}: {_text(output)}", signature)
+    return told["GOODSIG"]
 
 
 def _find_principal(program: str, key: Key, signature: Path) -> str:
@@ -114,7 +143,7 @@ def _verify_argv(program: str, key: Key, path: str, signature: str, signer: str)
         case "gpg":
             return (
                 program, "--batch", "--no-default-keyring", "--keyring", key.name,
-                "--trust-model", "always", "--verify", signature, path,
+                "--trust-model", "always", "--status-fd", "1", "--verify", signature, path,
             )  # fmt: skip
         case "signify":
             return (program, "-V", "-q", "-p", key.name, "-m", path, "-x", signature)
@@ -130,4 +159,5 @@ def _find_program(kind: str) -> str:
 
 
 def _text(output: bytes) -> str:
-    return output.decode(errors="replace").strip().replace("\n", "; ") or "no word of why"
+    lines = output.decode(errors="replace").strip().splitlines()
+    return "; ".join(x for x in lines if not x.startswith(_GPG_STATUS)) or "no word of why"

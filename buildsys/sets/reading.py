@@ -53,11 +53,14 @@ def find_archive(path: Path) -> Path:
 def read_set(content: bytes, path: Path) -> tuple[PackedFile, ...]:
     """Unpack a set of modules, by path; path is for the error's place."""
     try:
-        tar = io.BytesIO(_decompress(content, path))
-        with tarfile.open(fileobj=tar, mode="r:") as archive:
+        tar = _decompress(content, path)
+        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
             files = tuple(sorted(_read_members(archive, path), key=lambda file: file.path))
+            _refuse_cut(tar[archive.offset :])
     except _BROKEN as error:
-        raise BuildsysError(f"not a whole archive of a set: {error}", path) from error
+        raise BuildsysError(
+            f"not a whole archive of a set: {error}; fetch it again", path
+        ) from error
     if not files:
         raise BuildsysError("holds no module", path)
     paths = [file.path for file in files]
@@ -78,13 +81,19 @@ def _decompress(content: bytes, path: Path) -> bytes:
     return tar
 
 
+def _refuse_cut(rest: bytes) -> None:
+    """Refuse a tar whose end is not one: tarfile takes a header that it cannot read for the end."""
+    if len(rest) < 2 * tarfile.BLOCKSIZE or rest.strip(b"\0"):
+        raise EOFError("expected two blocks of zeros after the last member, and nothing else")
+
+
 def _read_members(archive: tarfile.TarFile, path: Path) -> Iterator[PackedFile]:
     for member in archive:
         name = PurePosixPath(member.name)
         if member.isdir():
             continue
-        if not member.isreg() or not is_module_file(name):
-            raise BuildsysError(f"{member.name}: expected modules' files only in a set", path)
+        if not member.isreg() or member.issparse() or not is_module_file(name):
+            raise BuildsysError(f"{member.name!r}: expected modules' files only in a set", path)
         stream = archive.extractfile(member)
         yield PackedFile(name, b"" if stream is None else stream.read())
 
@@ -96,5 +105,6 @@ def is_module_file(name: PurePosixPath) -> bool:
         len(parts) == 6
         and (parts[0], parts[3]) == ("stand", "modules")
         and not {"..", "."} & set(parts)
+        and str(name).isprintable()
         and any(parts[5] == f"{parts[4]}{suffix}" for suffix in _SUFFIXES)
     )

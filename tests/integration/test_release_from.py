@@ -1,5 +1,6 @@
 """Installing sets that were built elsewhere, and insisting on signatures."""
 
+import gzip
 import io
 import os
 import shutil
@@ -150,6 +151,74 @@ def test_links_in_a_set_are_refused(other: Workspace) -> None:
     repack(other, link)
     ran = other.run("install", "--from", "sets")
     assert (ran.status, "expected modules' files only" in ran.err) == (1, True)
+
+
+def change_tar(workspace: Workspace, change: Callable[[bytes, int], bytes]) -> None:
+    """Write the tar of the set anew, whole for gzip; change gets the place of gamma's header."""
+    archive = workspace.path("sets/modules.tgz")
+    with tarfile.open(archive) as old:
+        start = old.getmember(f"./{STAND.removeprefix('destdir/')}/gamma/gamma.kmod").offset
+    archive.write_bytes(gzip.compress(change(gzip.decompress(archive.read_bytes()), start)))
+    workspace.path("sets/SHA512").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tar, start: tar[:start],
+        lambda tar, start: tar[: start + 300],
+        lambda tar, start: tar[:start] + b"?" + tar[start + 1 :],
+        lambda tar, start: tar[:start] + bytes(1024) + tar[start:],
+        lambda tar, _: tar + b"?",
+    ],
+    ids=["at-a-header", "in-a-header", "header-damaged", "ended-early", "more-behind"],
+)
+def test_a_tar_that_ends_too_early_is_refused_and_nothing_pruned(
+    other: Workspace, change: Callable[[bytes, int], bytes]
+) -> None:
+    assert other.run("install", "--from", "sets").status == 0
+    before = other.digests()
+    change_tar(other, change)
+    ran = other.run("install", "--from", "sets", "--prune")
+    assert (ran.status, "not a whole archive of a set" in ran.err) == (1, True)
+    assert other.digests() == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 40)},
+        {"path": "stand/amd64/10.99.12/modules/a\0b/a\0b.kmod"},
+        {"path": "stand/amd64/10.99.12/modules/a\nb/a\nb.kmod"},
+    ],
+    ids=["sparse", "nul", "line-end"],
+)
+def test_what_only_looks_like_a_modules_file_is_refused(
+    other: Workspace, headers: dict[str, str]
+) -> None:
+    def extend(member: tarfile.TarInfo, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        if member.name.endswith("gamma.kmod"):
+            member.pax_headers = headers
+        return member, content
+
+    repack(other, extend)
+    ran = other.run("install", "--from", "sets")
+    assert (ran.status, "expected modules' files only" in ran.err) == (1, True), ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_set_is_held_to_the_kernels_options(packed: Workspace, other: Workspace) -> None:
+    packed.edit("modules/gamma/gamma.yaml", "[SHIFT=1]", "[SHIFT=1, DEBUG]")
+    packed.install()
+    shutil.rmtree(other.path("sets"))
+    assert packed.run("pack", "-o", str(other.path("sets"))).status == 0
+    other.write("modbuild.yaml", "drift: refuse\n")
+    ran = other.run("install", "--from", "sets")
+    assert (ran.status, "option-refused" in ran.err) == (2, True), ran.out + ran.err
+    assert not other.path("destdir/stand").exists()
+    assert other.run("install", "--from", "sets", "--drift", "warn").status == 0
+    ran = other.run("verify")
+    assert (ran.status, "option-refused" in ran.out) == (2, True)
 
 
 def test_a_set_for_another_machine_or_version_is_refused(other: Workspace) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from workspace import STAND, Workspace
@@ -119,3 +120,54 @@ def test_a_key_that_cannot_be_understood_is_wrong_usage(workspace: Workspace) ->
     workspace.run("pack")
     ran = workspace.run("verify", "--signed-by", "ssh:nowhere")
     assert (ran.status, "not signed: there is no SHA512.sig" in ran.err) == (1, True)
+
+
+@pytest.fixture
+def gpg(workspace: Workspace) -> Iterator[Workspace]:
+    """Give a packed tree, and gpg with a home of its own."""
+    if shutil.which("gpg") is None:
+        pytest.skip("gpg is not installed")
+    with tempfile.TemporaryDirectory() as home:
+        workspace.environment["GNUPGHOME"] = home
+        workspace.install()
+        assert workspace.run("pack").status == 0
+        yield workspace
+        call(workspace, "gpgconf", "--kill", "all")
+
+
+def sign_by_hand(workspace: Workspace, lifetime: str, *options: str) -> None:
+    """Make a key and sign the sets with it; options are gpg's."""
+    words = ("gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
+    key = ("--quick-gen-key", "key@example.org", "ed25519", "sign", lifetime)
+    call(workspace, *words, *options, *key)
+    call(workspace, *words, *options, "--armor", "--detach-sign", "sets/SHA512")
+
+
+def refuse_key(workspace: Workspace, why: str) -> None:
+    """Expect that neither verify nor install goes by the key, and that they say why."""
+    call(workspace, "gpg", "--batch", "--output", "trust", "--export", "key@example.org")
+    ran = workspace.run("verify", "--signed-by", "gpg:trust")
+    assert (ran.status, why in ran.err) == (1, True), ran.err
+    there = ("-D", "elsewhere", "--require-signature", "gpg:trust")
+    assert workspace.run("install", "--from", "sets", *there).status == 1
+    assert not workspace.path("elsewhere").exists()
+
+
+def test_a_key_that_was_revoked_signs_for_nothing(gpg: Workspace) -> None:
+    sign_by_hand(gpg, "never")
+    (revocation,) = Path(gpg.environment["GNUPGHOME"], "openpgp-revocs.d").iterdir()
+    text = revocation.read_text().replace(":-----BEGIN", "-----BEGIN")
+    call(gpg, "gpg", "--batch", "--quiet", "--import", str(gpg.write("revocation", text)))
+    refuse_key(gpg, "the key was revoked")
+
+
+def test_a_key_that_has_expired_signs_for_nothing(gpg: Workspace) -> None:
+    sign_by_hand(gpg, "10d", "--faked-system-time", "20200101T000000")
+    refuse_key(gpg, "the key has expired")
+
+
+def test_a_valid_key_is_named_by_its_user(gpg: Workspace) -> None:
+    sign_by_hand(gpg, "never")
+    call(gpg, "gpg", "--batch", "--output", "trust", "--export", "key@example.org")
+    ran = gpg.run("verify", "--signed-by", "gpg:trust")
+    assert (ran.status, ran.out.startswith("signed by gpg: key@example.org\n")) == (0, True)

@@ -97,6 +97,16 @@ def test_after_any_change_the_check_is_made_again(
     assert again.out == ask(built, "--no-cache").out
 
 
+def test_dots_after_a_link_lead_where_the_link_leads(built: Workspace) -> None:
+    built.path("far/away").mkdir(parents=True)
+    built.path("kmods").rename(built.path("far/kmods"))
+    built.path("link").symlink_to("far/away")
+    for _ in range(2):
+        assert built.run("check", "link/../kmods").status == ZERO_STATUS
+    built.path("far/kmods/alpha.kmod").write_bytes(b"no ELF file")
+    assert built.run("check", "link/../kmods").status == FINDINGS
+
+
 def test_findings_are_remembered_with_their_status(built: Workspace) -> None:
     change_a_module(built)
     time.sleep(0.05)
