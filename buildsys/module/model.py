@@ -1,7 +1,7 @@
 """What a kernel module is made of, whichever way it was described."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import Place
@@ -109,6 +109,7 @@ class Recipe:
     debug: tuple[str, ...] | None = None  # flags of objcopy that split off NAME.kmod.debug
     debug_directory: PurePosixPath | None = None  # where that file goes, from the target's root
     install_directory: PurePosixPath | None = None  # of the NAME/ directory; None: not installed
+    base: Path | None = field(default=None, compare=False)  # the file that a descriptor builds on
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ def read_recipe(
     """Read 'stock'; expand replaces ${NAME} in a value, with further names beside the usual."""
     table = value.as_map("a mapping")
     table.refuse_unknown(tuple(RECIPE_FIELDS))
-    entries = {**_load_base(table, descriptor, expand), **table.entries}
+    base = _find_base(table, descriptor, expand)
+    entries = {**_load_base(base), **table.entries}
     plain = _Reader(entries, value, expand, {})
     directory = plain.text("directory")
     reader = _Reader(entries, value, expand, {"CURDIR": directory})
@@ -165,6 +166,7 @@ def read_recipe(
         debug=reader.words("debug") if "debug" in entries else None,
         debug_directory=_target(reader, "debug_directory"),
         install_directory=_target(reader, "install"),
+        base=base,
     )
     return RecipeText(recipe, Path(directory))
 
@@ -173,17 +175,23 @@ def _target(reader: _Reader, key: str) -> PurePosixPath | None:
     return PurePosixPath(reader.text(key)) if key in reader.entries else None
 
 
-def _load_base(
+def _find_base(
     table: YamlMap,
     descriptor: Path,
     expand: Callable[[YamlValue, Mapping[str, str]], str],
-) -> Mapping[str, YamlValue]:
+) -> Path | None:
     if "base" not in table.entries:
-        return {}
+        return None
     value = table.entries["base"]
     path = descriptor.parent / expand(value, {})
     if not path.is_file():
         raise value.fail(f"there is no file {path}")
+    return path
+
+
+def _load_base(path: Path | None) -> Mapping[str, YamlValue]:
+    if path is None:
+        return {}
     base = load_yaml(path).as_map("a mapping")
     if "base" in base.entries:
         raise BuildsysError("base: a base has no base of its own", path)

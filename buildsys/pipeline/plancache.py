@@ -16,24 +16,38 @@ from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
 
 from buildsys import snapshot
-from buildsys.base.digest import Stamp
+from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import read_whole, write_whole
+from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
+from buildsys.srctree.sources import Announcement, read_announcement, read_source
 
 _DIRECTORY = ".snapshots"
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """A source and what it said of its module when it had that stamp (None: not to be trusted)."""
+
+    path: str
+    stamp: Stamp | None
+    said: Announcement | None
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """What planning gives: names are the modules that the words of the request mean."""
+    """What planning gives: names are the modules that the words of the request mean.
+
+    announcing are sources of a tree that the plan depends on, by what they say there alone.
+    """
 
     request: Request
     names: tuple[str, ...]
     surroundings: Surroundings
     plan: Plan
+    announcing: tuple[Announcing, ...] = ()
 
 
 def save_planned(
@@ -44,6 +58,7 @@ def save_planned(
     _Pickler(stream, protocol=5).dump(planned)
     content = stream.getvalue()
     path, guard = _places(objdir, key)
+    make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
     write_whole(path, content)
     write_whole(guard, snapshot.render_snapshot(key, _digest(content), numbers))
@@ -62,7 +77,24 @@ def find_planned(objdir: Path, key: bytes) -> Planned | None:
     if _digest(content) != digest:
         return None
     found = _Unpickler(io.BytesIO(content)).load()
-    return found if isinstance(found, Planned) else None
+    is_alike = isinstance(found, Planned) and all(map(_says_the_same, found.announcing))
+    return found if is_alike else None
+
+
+def find_announcing(request: Request, began_ns: int) -> tuple[Announcing, ...]:
+    """Give the sources that said something of their modules in a run that began then."""
+    found = []
+    for path, said in () if request.tree is None else request.tree.announcements:
+        stamp = stat_stamp(path)
+        is_old = stamp is not None and stamp.ctime_ns < began_ns - RACY_NANOSECONDS
+        found.append(Announcing(path, stamp if is_old else None, said))
+    return tuple(found)
+
+
+def _says_the_same(source: Announcing) -> bool:
+    if source.stamp is not None and stat_stamp(source.path) == source.stamp:
+        return True
+    return read_announcement(read_source(source.path)) == source.said
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:

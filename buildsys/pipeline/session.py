@@ -25,7 +25,7 @@ from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
-from buildsys.pipeline.plancache import Planned, find_planned, save_planned
+from buildsys.pipeline.plancache import Planned, find_announcing, find_planned, save_planned
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.step import Record
 from buildsys.pipeline.steps import StepExecutor
@@ -126,7 +126,8 @@ def _plan(
         return kept
     is_closed = not options.is_replacing
     plan = make_plan(request, surroundings, options.names, options.has_install, is_closed)
-    return Planned(request, options.names, surroundings, plan)
+    announcing = find_announcing(request, options.began_ns)
+    return Planned(request, options.names, surroundings, plan, announcing)
 
 
 def _forget_changed_modes(plan: Plan, store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.shipped import shipped_path
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.store import Seen
+from buildsys.toolchain.identity import programs_named_by
+from buildsys.toolchain.model import Tool
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -73,6 +75,14 @@ def _look_into(directory: str) -> tuple[Stamp | None, frozenset[str]]:
         return stamp, frozenset()
 
 
+def _name_tool(tool: Tool) -> Iterator[Path]:
+    """Give the files behind a tool, and the names that lead there: a link may come to lead away."""
+    yield Path(tool.argv[0])
+    for path in tool.files:
+        yield path
+        yield from programs_named_by(path)
+
+
 def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Give the files and directories that decide what is planned, rather than what steps read."""
     config = request.config
@@ -83,7 +93,10 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     paths += config.modules.glob("*/*.yaml")
     for module in request.modules:
         paths += [module.directory, module.place.path]
-    paths += (path for _, tool in request.toolchain.tools() if tool for path in tool.files)
+        if module.recipe is not None and module.recipe.base is not None:
+            paths.append(module.recipe.base)
+    for _, tool in request.toolchain.tools():
+        paths += () if tool is None else _name_tool(tool)
     if config.src is not None:
         paths.append(config.src / "sys/sys/param.h")
     if config.kernel is not None:

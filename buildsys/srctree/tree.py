@@ -40,7 +40,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class SourceTree:
-    """What a tree gives: evaluated counts directories, started the makes that ran for them."""
+    """What a tree gives: evaluated counts directories, started the makes that ran for them.
+
+    announcements are what its sources were found to say of their modules, by file.
+    """
 
     modules: tuple[Module, ...]
     troubles: tuple[Trouble, ...]
@@ -48,6 +51,7 @@ class SourceTree:
     watched: tuple[str, ...]
     evaluated: int
     started: int
+    announcements: tuple[tuple[str, Announcement | None], ...] = ()
 
 
 def read_tree(
@@ -71,7 +75,8 @@ def read_tree(
                 "there is no such file; expected a Makefile", directory / "Makefile"
             )
     walk.follow(os.path.normpath(directory) for directory in directories)
-    modules = _read_modules(walk, cache, objects)
+    announcements: dict[str, Announcement | None] = {}
+    modules = _read_modules(walk, cache, objects, announcements)
     cache.save()
     return SourceTree(
         tuple(modules),
@@ -80,6 +85,7 @@ def read_tree(
         _find_watched(walk.evaluations),
         len(walk.evaluations),
         walk.started,
+        tuple(announcements.items()),
     )
 
 
@@ -121,7 +127,7 @@ class _Walk:
         for path, answer in zip(missing, answers, strict=True):
             if isinstance(answer, Evaluation):
                 found[path] = answer
-                self._cache.add(answer, self._files_behind(answer))
+                self._cache.add(answer, _files_behind(answer))
             else:
                 self.troubles.append(Trouble(Path(path), "", str(answer)))
         return [said for path in directories if (said := found[path]) is not None]
@@ -152,10 +158,6 @@ class _Walk:
         )
         return Evaluation(said.directory, said.values, said.makefiles, (*said.probes, *probes))
 
-    def _files_behind(self, said: Evaluation) -> tuple[str, ...]:
-        source = said.values["NETBSDSRCDIR"]
-        return tuple(f"{source}/{name}" for name in _BEHIND_SHELL)
-
     def _below(self, said: Evaluation) -> list[str]:
         names = [name for name in said.values["SUBDIR"].split() if name != ".WAIT"]
         makefile = said.values["BSD_MK_COMPAT_FILE"]
@@ -163,6 +165,11 @@ class _Walk:
             self.variants.append(Variant(Path(said.directory), Path(makefile)))
             return []
         return [os.path.normpath(os.path.join(said.directory, name)) for name in names]
+
+
+def _files_behind(said: Evaluation) -> tuple[str, ...]:
+    source = said.values["NETBSDSRCDIR"]
+    return tuple(f"{source}/{name}" for name in _BEHIND_SHELL)
 
 
 def _refuse_other_setup(setup: MakeSetup, said: Evaluation) -> None:
@@ -179,9 +186,16 @@ def _refuse_other_setup(setup: MakeSetup, said: Evaluation) -> None:
 
 
 def _read_modules(
-    walk: _Walk, cache: EvaluationCache, objects: Callable[[str], Path]
+    walk: _Walk,
+    cache: EvaluationCache,
+    objects: Callable[[str], Path],
+    announcements: dict[str, Announcement | None],
 ) -> list[Module]:
-    reader = ModuleReader(objects, lambda path: _announce(cache, path))
+    def announce(path: str) -> Announcement | None:
+        announcements[path] = _announce(cache, path)
+        return announcements[path]
+
+    reader = ModuleReader(objects, announce)
     modules: dict[str, Module] = {}
     for said in walk.evaluations:
         name = said.values["KMOD"]
@@ -217,6 +231,7 @@ def _find_watched(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
     for said in evaluations:
         names.update(said.makefiles)
         names.update(path for path, _ in said.probes)
+        names.update(_files_behind(said))
         paths = f"{said.values['.PATH']} {said.values['.PATH.c']} {said.values['.PATH.S']}"
         places = [path for path in paths.split() if path.startswith("/")]
         names.update(places)

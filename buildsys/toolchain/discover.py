@@ -10,7 +10,7 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
 from buildsys.toolchain.argv import tool_environment
-from buildsys.toolchain.identity import compiler_files, linker_behind, program_files
+from buildsys.toolchain.identity import compiler_files, linker_behind, program_files, script_files
 from buildsys.toolchain.kind import Candidate, Kind, Role, load_kind
 from buildsys.toolchain.model import (
     CompilerFamily,
@@ -131,7 +131,7 @@ def find_toolchain(
             if isinstance(found, MissingTool):
                 missing.append(found)
             else:
-                extras[role.name] = Tool(found.argv, (found.program.resolve(),))
+                extras[role.name] = Tool(found.argv, script_files(found.program))
     return Toolchain(
         kind=kind.name,
         machine=machine,

@@ -38,6 +38,11 @@ def program_files(program: Path, environment: Mapping[str, str]) -> tuple[Path, 
     return _with_libraries((program,), environment)
 
 
+def script_files(program: Path) -> tuple[Path, ...]:
+    """List a program, and where it is a script the programs that it names."""
+    return tuple(_follow_scripts((program,)))
+
+
 def linker_behind(argv: Sequence[str], environment: Mapping[str, str]) -> Path | None:
     """Ask a compiler which linker it calls; None when it names one that is not there."""
     name = _probe((*argv, "-print-prog-name=ld"), environment).strip()
@@ -68,11 +73,12 @@ def _follow_scripts(programs: Iterable[Path]) -> dict[Path, None]:
         path = waiting.pop()
         if path not in files:
             files[path] = None
-            waiting += [named.resolve() for named in _programs_named_by(path)]
+            waiting += [named.resolve() for named in programs_named_by(path)]
     return files
 
 
-def _programs_named_by(path: Path) -> list[Path]:
+def programs_named_by(path: Path) -> list[Path]:
+    """Give the programs that a script names by an absolute path, as it spells them."""
     try:
         with open(path, "rb") as stream:
             text = stream.read(_SCRIPT_BYTES)

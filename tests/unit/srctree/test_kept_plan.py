@@ -1,0 +1,83 @@
+"""A run that planned before does not miss what would make it plan otherwise.
+
+Only the one file is changed, and nothing else gets another stamp, so that all that was kept holds
+but for that file.
+"""
+
+from pathlib import Path
+
+from treeworkspace import TreeWorkspace
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Edit a file in its place."""
+    text = path.read_text()
+    assert old in text
+    path.chmod(0o644)
+    with open(path, "r+") as stream:
+        stream.write(text.replace(old, new))
+        stream.truncate()
+
+
+def test_a_source_that_comes_to_require_a_module_has_it_installed(tree: TreeWorkspace) -> None:
+    assert tree.run("install", "null").status == 0
+    source = tree.source / "sys/modules/null/null.c"
+    change(source, "null, NULL", 'null, "offers"')
+    ran = tree.run("install", "null")
+    assert ran.status == 0, ran.text
+    assert (tree.work / "destdir/stand/amd64/10.99.12/modules/offers/offers.kmod").exists()
+    change(source, 'null, "offers"', 'null, "sets"')
+    assert tree.run("install", "null").status == 0
+    assert (tree.work / "destdir/stand/amd64/10.99.12/modules/sets/sets.kmod").exists()
+
+
+def test_another_way_to_tell_the_release_is_seen(tree: TreeWorkspace) -> None:
+    assert tree.run("install", "null").status == 0
+    change(tree.source / "sys/conf/osrelease.sh", 'echo "', 'echo "1')
+    ran = tree.run("install", "null")
+    assert "110.99.12" in ran.text, ran.text
+
+
+def test_what_imported_descriptors_share_is_seen_when_it_changes(tree: TreeWorkspace) -> None:
+    assert tree.run("import", "-o", "descriptors").status == 0
+    tree.build("--modules", "descriptors", "null")
+    change(tree.work / "descriptors/stock-1.yaml", "-D_KERNEL", "-D_KERNEL, -DFURTHER")
+    assert "compile  null/null.o" in tree.build("--modules", "descriptors", "null").text
+
+
+def test_a_tool_is_another_when_a_link_on_the_way_to_it_leads_elsewhere(
+    tree: TreeWorkspace,
+) -> None:
+    others = tree.directory / "others"
+    others.mkdir()
+    program = tree.tooldir / "bin/nbconfig"
+    text = program.read_text()
+    assert "= $number + " in text
+    (others / "one").write_text(text)
+    (others / "two").write_text(text.replace("= $number + ", "= $number + 100 + "))
+    for name in ("one", "two"):
+        (others / name).chmod(0o755)
+    (others / "current").symlink_to("one")
+    program.unlink()
+    program.symlink_to(others / "current")
+    tree.build("device")
+    kmod = tree.objects("device") / "device.kmod"
+    before = kmod.read_bytes()
+    (others / "current").unlink()
+    (others / "current").symlink_to("two")
+    tree.build("device")
+    assert kmod.read_bytes() != before
+
+
+def test_a_tool_is_another_when_the_program_in_its_wrapper_is(tree: TreeWorkspace) -> None:
+    program, real = tree.tooldir / "bin/nbconfig", tree.directory / "nbconfig.real"
+    program.rename(real)
+    program.write_text(f'#!/bin/sh\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    tree.build("device")
+    kmod = tree.objects("device") / "device.kmod"
+    before = kmod.read_bytes()
+    change(real, "= $number + ", "= $number + 100 + ")
+    real.chmod(0o755)
+    tree.build("device")
+    assert kmod.read_bytes() != before
