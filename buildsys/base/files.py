@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def make_directory(path: Path, mode: int = 0o777) -> None:
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = False) -> None:
     """Replace path by content at one moment; with durable, only after the disk has it."""
+    _refuse_special(path)
     temporary = temporary_beside(path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -57,6 +59,22 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = F
             sync_directory(path.parent)
     except OSError as error:
         raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
+
+
+def _refuse_special(path: Path) -> None:
+    """Refuse to put a file in the place of a device, a pipe or a link to one (/dev/stdout)."""
+    try:
+        kind = os.lstat(path).st_mode
+        if stat.S_ISLNK(kind) and not os.readlink(path).startswith("/proc/"):
+            kind = os.stat(path).st_mode
+    except OSError:
+        return  # nothing there, or writing will say what is wrong
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise BuildsysError(
+            "cannot write: expected a file, or nothing, to put a file in its place; this is a"
+            " device, a pipe or a link to one: name a file",
+            path,
+        )
 
 
 def write_all_durably(contents: Sequence[tuple[Path, bytes]], mode: int = 0o644) -> None:

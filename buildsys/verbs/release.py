@@ -84,13 +84,17 @@ def find_targets(
     config: Config, kernels: Sequence[str], directory: Path
 ) -> tuple[ReleaseTarget, ...]:
     """Match machines (a list with commas) with kernels: MACHINE=FILE, or FILE that tells itself."""
-    names = [name.strip() for name in config.machine.split(",") if name.strip()]
+    names = [name.strip() for name in config.machine.split(",")]
+    if not all(names):
+        raise UsageError(f"--machine {config.machine}: expected machines with commas between")
     machines = [load_machine(name, config.machine_arch or None) for name in names]
     if len({machine.label for machine in machines}) != len(machines):
         raise UsageError(f"--machine {config.machine}: a machine is named twice")
     found: dict[str, list[Path]] = {machine.label: [] for machine in machines}
     for text in kernels:
         name, sign, file = text.partition("=")
+        if sign and not file:
+            raise UsageError(f"--kernel {text}: expected MACHINE=FILE")
         if sign and "/" not in name:
             label = load_machine(name, None).label
             path = directory / file

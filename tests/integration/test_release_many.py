@@ -30,6 +30,16 @@ def test_a_release_gives_each_machine_its_tree_and_sets(workspace: Workspace) ->
     assert "build: 3 modules, 0 steps run" in again.out
 
 
+@pytest.mark.parametrize("words", [("-m", ","), ("-m", "amd64,"), ("--kernel", "amd64=")])
+def test_what_names_no_machine_or_no_kernel_is_wrong_usage(
+    workspace: Workspace, words: tuple[str, ...]
+) -> None:
+    ran = workspace.run("release", *words)
+    assert (ran.status, ran.out) == (3, ""), ran.out + ran.err
+    assert "expected" in ran.err
+    assert not workspace.path("release").exists()
+
+
 def test_a_quiet_release_says_nothing_but_doubts(workspace: Workspace) -> None:
     ran = workspace.run("release", "-q", "-m", "amd64")
     assert (ran.status, ran.out, ran.err) == (0, "", "")

@@ -256,3 +256,30 @@ def test_many_files_of_which_one_cannot_be_written_leave_no_temporaries(tmp_path
         write_all_durably([(path, b"new") for path in places])
     assert (tmp_path / "one").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_does_not_take_the_place_of_a_pipe(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("pipe")
+    for path in (pipe, link):
+        with pytest.raises(BuildsysError, match="this is a device, a pipe or a link to one"):
+            write_whole(path, CONTENT)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_a_link_to_what_is_open_is_no_place_for_a_file(tmp_path: Path) -> None:
+    link = tmp_path / "stdout"
+    link.symlink_to("/proc/self/fd/1")
+    with pytest.raises(BuildsysError, match="name a file"):
+        write_whole(link, CONTENT)
+    assert link.is_symlink()
+
+
+def test_a_link_to_a_file_is_replaced(tmp_path: Path) -> None:
+    other, link = tmp_path / "other", tmp_path / "link"
+    other.write_bytes(b"before")
+    link.symlink_to("other")
+    write_whole(link, CONTENT)
+    assert (link.read_bytes(), other.read_bytes()) == (CONTENT, b"before")
