@@ -99,19 +99,22 @@ def select_modules(request: Request, names: Sequence[str]) -> tuple[Module, ...]
     known = {module.name: module for module in request.modules}
     for name in names:
         if name not in known:
-            raise UsageError(_unknown_module(request, name))
+            raise _unknown_module(request, name)
     requires = collect_requirements(request.modules)
     chosen = set(close_over(names or known, requires))
     return tuple(known[name] for name in load_order(requires) if name in chosen)
 
 
-def _unknown_module(request: Request, name: str) -> str:
+def _unknown_module(request: Request, name: str) -> BuildsysError:
+    for trouble in () if request.tree is None else request.tree.troubles:
+        if name in (trouble.name, trouble.directory.name):
+            return BuildsysError(f"{trouble.message} (so there is no module {name})")
     label = request.target.machine.label
     if name in request.other_modules:
-        return f"module {name} is not for {label} (machines: in its descriptor)"
+        return UsageError(f"module {name} is not for {label} (machines: in its descriptor)")
     known = ", ".join(module.name for module in request.modules) or "none"
     where = request.config.modules if request.tree is None else request.config.src
-    return f"no module {name} in {where}; there are {known}"
+    return UsageError(f"no module {name} in {where}; there are {known}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Evaluation:
 
     def words(self, name: str) -> tuple[str, ...]:
         """Give a value as the words that a shell would see."""
-        return split_words(self.values[name])
+        return split_words(self.values[name], Path(self.directory) / "Makefile")
 
 
 def query_argv(make: Sequence[str]) -> tuple[str, ...]:
@@ -137,8 +137,13 @@ def find_optional_includes(text: str, values: dict[str, str]) -> tuple[str, ...]
     return tuple(names)
 
 
-def split_words(text: str) -> tuple[str, ...]:
-    """Split a value as a shell would."""
+def split_words(text: str, makefile: Path) -> tuple[str, ...]:
+    """Split a value of a makefile as a shell would."""
     if not any(mark in text for mark in "\\'\""):
         return tuple(text.split())
-    return tuple(shlex.split(text))
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BuildsysError(
+            f"a quote that is not closed, in the words: {text}", makefile
+        ) from error

@@ -23,6 +23,8 @@ _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY, ".s": Language.ASSEMBLY
 _PARSERS = {".y": "YACC", ".l": "LEX"}
 _IOCONF_NAMES = ("ioconf.c", "ioconf.h", "locators.h")
 _ASSYM = "assym.h"
+# A directory and a file of this name are made: no '/', and nothing that hides them.
+_NAME = re.compile(r"[\w+][\w+.-]*")
 
 FindAnnouncement = Callable[[str], Announcement | None]
 
@@ -55,6 +57,10 @@ class _Reading:
     def module(self) -> Module:
         values = self.said.values
         name = values["KMOD"]
+        if not _NAME.fullmatch(name):
+            raise self.fail(
+                f"KMOD is {name!r}, expected a name of letters, digits, _ + . -", "KMOD"
+            )
         if values["PROG"] != f"{name}.kmod":
             raise self.fail(f"PROG is {values['PROG']}, expected {name}.kmod")
         entries = tuple(self.source_entries())
@@ -246,7 +252,7 @@ class _Reading:
         objdir = self.said.values[".OBJDIR"]
         if objdir not in (self.said.values[".CURDIR"], "") and objdir in text:
             text = text.replace(objdir, str(self.objects))
-        return split_words(text)
+        return split_words(text, Path(self.said.directory) / "Makefile")
 
     def fail(self, message: str, word: str = "SRCS") -> BuildsysError:
         """Give the error with the line of a makefile of this directory that has the word."""

@@ -56,6 +56,18 @@ def test_a_missing_tool_is_told_before_anything_is_built(tree: TreeWorkspace) ->
     assert not list(tree.work.glob("obj/*/*/*.o"))
 
 
+def test_who_asks_for_a_module_that_cannot_be_built_is_told_why(tree: TreeWorkspace) -> None:
+    (tree.tooldir / "bin/nbconfig").unlink()
+    for words in (("build", "-k"), ("build",), ("why",), ("deps",)):
+        ran = tree.run(*words, "device")
+        assert ran.status == 1, ran.text
+        assert "device/Makefile: toolchain tooldir: no config found" in ran.text
+    tree.edit("sys/modules/sets/Makefile", "KMOD=", ".if ${UNKNOWN_WORD}\n.endif\nKMOD=")
+    ran = tree.run("build", "-k", "sets")
+    assert ran.status == 1
+    assert "sets/Makefile:2: " in ran.text
+
+
 def test_without_config_the_modules_that_need_none_are_built(tree: TreeWorkspace) -> None:
     (tree.tooldir / "bin/nbconfig").unlink()
     ran = tree.run("build", "-k")

@@ -47,8 +47,8 @@ def test_an_error_without_a_line_is_told_of_the_directory() -> None:
 
 
 def test_words_are_split_as_a_shell_would() -> None:
-    assert split_words('-DA=\\"b\\ c\\" -O2') == ('-DA="b c"', "-O2")
-    assert split_words("-O2   -Wall") == ("-O2", "-Wall")
+    assert split_words('-DA=\\"b\\ c\\" -O2', Path("Makefile")) == ('-DA="b c"', "-O2")
+    assert split_words("-O2   -Wall", Path("Makefile")) == ("-O2", "-Wall")
 
 
 def test_optional_includes_are_found_where_their_names_can_be_told() -> None:

@@ -151,6 +151,28 @@ def test_a_module_of_ones_own_is_built_with_the_tree(tree: TreeWorkspace) -> Non
     assert sorted(path.name for path in own.iterdir()) == ["Makefile", "mine.c"]
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("KMOD= .hidden", "Makefile:2: KMOD is '.hidden', expected a name of letters"),
+        ("KMOD= ../../up", "Makefile:2: KMOD is '../../up', expected a name of letters"),
+        ('KMOD= mine\nCPPFLAGS+= -DA="b', "Makefile: a quote that is not closed, in the words: "),
+    ],
+)
+def test_words_that_cannot_be_followed_are_told(
+    tree: TreeWorkspace, line: str, message: str
+) -> None:
+    own = tree.work / "mine"
+    own.mkdir()
+    (own / "Makefile").write_text(
+        f"S= {tree.source}/sys\n{line}\nSRCS= mine.c\n.include <bsd.kmodule.mk>\n"
+    )
+    (own / "mine.c").write_text("int x;\n")
+    ran = tree.run("build", "./mine")
+    assert ran.status == 1
+    assert f"mine/{message}" in ran.text
+
+
 def test_the_trampolines_of_arm_are_those_of_make(tree: TreeWorkspace) -> None:
     stock = tree.directory / "stock"
     tree.build_stock(stock, machine="evbarm")
