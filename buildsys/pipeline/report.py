@@ -97,7 +97,10 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
 
 
 def _count_through(session: Session, kind: str) -> int:
-    """Count the modules that are past a stage, now or before: none of their steps to it is open."""
+    """Count the modules that are past a stage, now or before: none of their steps to it is open.
+
+    One that has no such stage (built, and installed nowhere) does not count.
+    """
     kinds = {
         "build": {"generate", "compile", "link"},
         "check": {"generate", "compile", "link", "check"},
@@ -112,7 +115,12 @@ def _count_through(session: Session, kind: str) -> int:
     unfinished = (*result.left_out, *(failed.step for failed in result.failed))
     if kind == "install" and any(not step.module for step in unfinished):
         return 0  # the one moment at which all are installed did not come
-    return sum(module.name not in open_modules for module in session.plan.modules)
+    last = "link" if kind == "build" else kind
+    concerned = {step.module for step in session.plan.steps if step.kind == last}
+    return sum(
+        module.name in concerned and module.name not in open_modules
+        for module in session.plan.modules
+    )
 
 
 def describe_failures(result: RunResult) -> str:
