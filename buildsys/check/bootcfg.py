@@ -3,7 +3,12 @@
 sys/lib/libsa/bootcfg.c, perform_bootcfg(), and the menus' commands.
 """
 
+import re
 from dataclasses import dataclass
+
+_MAXIMUM_BYTES = 32768  # what the x86 and EFI loaders give perform_bootcfg()
+_MAXIMUM_ENTRIES = 20  # BOOTCFG_MAXMENU in sys/lib/libsa/bootcfg.h; further ones are left out
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")  # as atoi(3) reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,13 @@ class BootConfiguration:
         return tuple(dict.fromkeys(names)) if is_on else ()
 
 
-def parse_boot_cfg(text: str) -> BootConfiguration:
-    """Read the text of a boot.cfg; a line without '=' says nothing, keys count by their start."""
+def parse_boot_cfg(content: bytes) -> BootConfiguration:
+    """Read a boot.cfg; a line without '=' says nothing, keys count by their start.
+
+    A file that is too large is not read at all, one with a NUL up to there.
+    """
+    whole = b"" if len(content) > _MAXIMUM_BYTES else content.partition(b"\0")[0]
+    text = whole.decode("utf-8", "replace")
     loads: list[str] = []
     entries: list[tuple[str, ...]] = []
     default = 0
@@ -46,7 +56,7 @@ def parse_boot_cfg(text: str) -> BootConfiguration:
             continue
         if key.startswith("menu"):
             _, colon, commands = value.partition(":")
-            if colon:
+            if colon and len(entries) < _MAXIMUM_ENTRIES:
                 entries.append(tuple(commands.split(";")))
         elif key.startswith("default"):
             default = _number(value) - 1
@@ -57,5 +67,5 @@ def parse_boot_cfg(text: str) -> BootConfiguration:
 
 
 def _number(text: str) -> int:
-    digits = text.strip()
-    return int(digits) if digits.isdecimal() else 0
+    found = _NUMBER.match(text)
+    return int(found[1]) if found else 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
 from buildsys.install.journal import rewrite_shared
 from buildsys.install.layout import DIRECTORY_MODE, GNAME, UNAME
@@ -14,6 +15,17 @@ from buildsys.metalog import (
     parse_metalog,
     render_metalog,
 )
+
+
+def refuse_odd_metalog(path: Path) -> None:
+    """Refuse a METALOG that cannot be written as one, before anything is changed for its sake."""
+    make_directory(path.parent)
+    if path.exists() and not path.is_file():
+        raise BuildsysError(
+            "expected METALOG, a file; this is a directory, a device or a pipe: name another with"
+            " --metalog",
+            path,
+        )
 
 
 def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:

@@ -21,6 +21,7 @@ from buildsys.install.lookup import (
 )
 from buildsys.install.order import Order
 from buildsys.install.receipt import Receipt, load_receipts
+from buildsys.install.record import refuse_odd_metalog
 from buildsys.install.tree import Layout, lay_out
 
 KEPT_GENERATIONS = 5
@@ -84,6 +85,7 @@ def switch_modules(
     place = installation.place
     refuse_foreign_root(place, host or find_host())
     refuse_missing_privilege(place)
+    refuse_odd_metalog(installation.metalog)
     for order in orders:
         if (order.receipt.destdir, order.receipt.directory) != (
             place.destdir.absolute(),

@@ -95,7 +95,7 @@ def _read_question(arguments: argparse.Namespace, context: Context) -> RootQuest
     if arguments.boot_cfg is not None:
         (path,) = _below(context, [arguments.boot_cfg])
         try:
-            boot = parse_boot_cfg(path.read_text(encoding="utf-8", errors="replace"))
+            boot = parse_boot_cfg(path.read_bytes())
         except OSError as error:
             raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
     return RootQuestion(arguments.root_fs, boot)

@@ -378,3 +378,15 @@ def test_closed_outputs_and_a_vanished_directory_are_no_bugs(tree: Workspace) ->
     )  # fmt: skip
     assert ran.stderr == "modbuild: the current directory does not exist any more\n"
     assert ran.returncode == 1
+
+
+def test_a_metalog_that_is_no_file_is_refused_before_anything_is_installed(
+    workspace: Workspace,
+) -> None:
+    os.mkfifo(workspace.path("pipe"))
+    workspace.path("folder").mkdir()
+    for name in ("pipe", "folder"):
+        ran = workspace.run("install", "--metalog", name)
+        assert (ran.status, f"{name}: expected METALOG, a file" in ran.err) == (1, True), ran.err
+        assert not workspace.path("destdir").exists()
+    assert workspace.run("install").status == 0

@@ -21,7 +21,9 @@ def ask(factory: Any, kernel: Kernel) -> Ask:
         file_system: str, boot: str | None, on: Kernel = kernel, **modules: dict[str, Any]
     ) -> list[tuple[str, str]]:
         kmods: dict[str, Path] = {n: factory.module(n, **c) for n, c in modules.items()}
-        question = RootQuestion(file_system, None if boot is None else parse_boot_cfg(boot))
+        question = RootQuestion(
+            file_system, None if boot is None else parse_boot_cfg(boot.encode())
+        )
         findings = check_root(question, on, kmods, KmodCache(on))
         return [(one.rule, one.message) for one in findings]
 
@@ -84,8 +86,14 @@ def test_a_module_that_does_not_load_does_not_help(ask: Ask) -> None:
         ("load=a\nmenu=Off:modules off;load b;boot", ()),
         ("load=a\nmenu=Reset:modules reset;load b;boot", ("b",)),
         ("load=a\nload=a\ntimeout=5\n", ("a",)),
+        ("menu=One:load a;boot\nmenu=Two:load b;boot\ndefault=+2nd", ("b",)),
+        ("menu=One:load a;boot\nmenu=Two:load b;boot\ndefault=\u0662", ("a",)),
+        ("menu=Other:boot\n" * 20 + "menu=Last:load a;boot\ndefault=21\n", ()),
+        ("load=a\n\0load=b\n", ("a",)),
+        ("load=a\n" + "#" * 32761, ("a",)),
+        ("load=a\n" + "#" * 32762, ()),
         ("", ()),
     ],
 )
 def test_boot_cfg_is_read_as_the_loaders_do(text: str, names: tuple[str, ...]) -> None:
-    assert parse_boot_cfg(text).loaded_by_default == names
+    assert parse_boot_cfg(text.encode()).loaded_by_default == names
