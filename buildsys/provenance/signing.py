@@ -90,6 +90,8 @@ def verify_file(path: Path, key: Key) -> str:
     signature = key.signature_of(path)
     if not signature.exists():
         raise BuildsysError(f"not signed: there is no {signature.name}", path)
+    if not path.exists():
+        raise BuildsysError(f"not there, and {signature.name} is a signature over it", path)
     program = _find_program(key.kind)
     signer = key.name
     if key.kind == "ssh":

@@ -100,6 +100,13 @@ def test_a_manifest_that_was_changed_is_refused(signed: tuple[Workspace, Keys]) 
     assert (ran.status, "not the manifest that SHA512 is about" in ran.err) == (1, True)
 
 
+def test_a_signature_over_what_is_not_there_is_refused(signed: tuple[Workspace, Keys]) -> None:
+    workspace, keys = signed
+    workspace.path("sets/SHA512").unlink()
+    ran = workspace.run("verify", "--signed-by", keys.trust)
+    assert (ran.status, "sets/SHA512: not there, and SHA512." in ran.err) == (1, True), ran.err
+
+
 def test_a_module_that_is_not_in_the_manifest_is_a_finding(signed: tuple[Workspace, Keys]) -> None:
     workspace, keys = signed
     workspace.edit("modules/gamma/tables.c", "<<", ">>")
