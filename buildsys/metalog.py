@@ -104,9 +104,14 @@ def _decode_escape(found: re.Match[bytes]) -> bytes:
     return _DECODED.get(found["plain"], found["plain"])
 
 
+def spell_path(path: PurePosixPath) -> bytes:
+    """Spell a path as a line begins: from '.', encoded."""
+    return b"." if path == ROOT else b"./" + encode_name(os.fsencode(str(path)))
+
+
 def render_entry(entry: MetalogEntry) -> bytes:
     """Spell one line, newline included, in install(1)'s order of keywords."""
-    name = b"." if entry.path == ROOT else b"./" + encode_name(os.fsencode(str(entry.path)))
+    name = spell_path(entry.path)
     words = f" type={entry.type.value} uname={entry.uname} gname={entry.gname} mode=0{entry.mode:o}"
     if entry.type is EntryType.FILE:
         words += f" size={entry.size} sha256={entry.sha256.hex()}"

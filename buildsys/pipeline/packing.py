@@ -12,7 +12,7 @@ from buildsys.metalog import MetalogLine, parse_metalog
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, render_manifest
 from buildsys.provenance.signing import Key, sign_file
 from buildsys.sets.archive import render_digests, render_set
-from buildsys.sets.members import choose_members
+from buildsys.sets.members import choose_members, complete_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,11 @@ def pack_tree(config: Config, seconds: int, output: Path, form: str, keys: Seque
     for name, is_debug in (("modules", False), ("debug", True)):
         members = choose_members(lines, config.destdir, is_debug)
         if members:
-            content = render_set(members, seconds, form)
+            whole = complete_set(members, lines, config.destdir, name)
+            content = render_set(whole, seconds, form)
             files.append((f"{name}.{form}", content))
             packed += [(m.path, digest_file(m.source)) for m in members if not m.is_directory]
-            sets.append((f"{name}.{form}", len(members)))
+            sets.append((f"{name}.{form}", len(whole)))
     if not files:
         raise BuildsysError("describes no module; install first", config.metalog)
     files.append((MANIFEST, render_manifest(packed)))

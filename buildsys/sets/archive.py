@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
+from buildsys.metalog import ROOT
 from buildsys.sets.members import Member
 
 FORMATS = ("tgz", "tar.xz")
@@ -39,7 +40,7 @@ def render_set(members: Iterable[Member], seconds: int, form: str) -> bytes:
 
 
 def _describe(member: Member, size: int, seconds: int) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(f"./{member.path}")
+    info = tarfile.TarInfo("." if member.path == ROOT else f"./{member.path}")
     info.type = tarfile.DIRTYPE if member.is_directory else tarfile.REGTYPE
     info.mode = member.mode
     info.uname, info.gname = member.uname, member.gname
@@ -50,6 +51,8 @@ def _describe(member: Member, size: int, seconds: int) -> tarfile.TarInfo:
 
 
 def _read(member: Member) -> bytes:
+    if member.content is not None:
+        return member.content
     content = read_whole(member.source)
     if member.sha256 is not None and hashlib.sha256(content).digest() != member.sha256:
         raise BuildsysError("not what METALOG describes; install again", member.source)

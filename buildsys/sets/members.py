@@ -1,12 +1,17 @@
-"""The members of a set: what METALOG describes, with the bytes below DESTDIR that it stands for."""
+"""The members of a set: what METALOG describes, with the bytes below DESTDIR that it stands for.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+The order of members and the list that a set brings are those of distrib/sets/maketars and mtree(8).
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
-from buildsys.metalog import MetalogLine, read_keywords
+from buildsys.metalog import MetalogLine, read_keywords, spell_path
 
+LISTS_DIRECTORY = PurePosixPath("etc/mtree")
 DEBUG_ROOT = PurePosixPath("usr/libdata/debug")
 
 
@@ -21,6 +26,7 @@ class Member:
     gname: str
     source: Path  # below DESTDIR
     sha256: bytes | None  # of a file that METALOG has a digest of
+    content: bytes | None = None  # of a file that is made for the set and not installed
 
 
 def choose_members(
@@ -32,12 +38,59 @@ def choose_members(
     directories above them, up to stand/MACHINE: those above belong to the set base. Of several
     lines for a path the last counts, as for mtree(8).
     """
-    described = {line.path: line for line in lines if line.path is not None}
+    described = _by_path(lines)
     files = [path for path, line in described.items() if _is_member(path, line, is_debug)]
     paths = set(files)
     for path in files:
         paths.update(parent for parent in path.parents if "stand" in parent.parts[:-1])
     return tuple(_make_members(sorted(paths, key=str), described, destdir))
+
+
+def complete_set(
+    members: Iterable[Member], lines: Iterable[MetalogLine], destdir: Path, name: str
+) -> tuple[Member, ...]:
+    """Give all that the archive holds, in its order: also what leads there, and etc/mtree/set.NAME.
+
+    distrib/sets/maketars packs the directories above, too, and a list of the set's members.
+    """
+    described = _by_path(lines)
+    chosen = {member.path: member for member in members}
+    listed = LISTS_DIRECTORY / f"set.{name}"
+    above = {parent for path in (*chosen, listed) for parent in path.parents} - chosen.keys()
+    every = (
+        *chosen.values(),
+        *_make_members(above, described, destdir),
+        Member(listed, False, 0o444, "root", "wheel", destdir / listed, None, b""),
+    )
+    ordered = sorted(every, key=_tree_order)
+    content = b"".join(_spell_member(member, described) for member in ordered)
+    return tuple(replace(m, content=content) if m.path == listed else m for m in ordered)
+
+
+def _tree_order(member: Member) -> tuple[tuple[bool, bytes], ...]:
+    """Sort as mtree -S walks: in a directory files come first, each kind in the order of bytes."""
+    names = [os.fsencode(part) for part in member.path.parts]
+    last = len(names) - 1
+    return tuple((at < last or member.is_directory, name) for at, name in enumerate(names))
+
+
+def _spell_member(member: Member, described: Mapping[PurePosixPath, MetalogLine]) -> bytes:
+    """Spell a member as mtree -C -k all does, without times and digests other than SHA256."""
+    line = described.get(member.path)
+    words = {} if line is None else read_keywords(line)
+    spelled = [
+        f"type={'dir' if member.is_directory else 'file'}",
+        f"uname={member.uname}",
+        f"gname={member.gname}",
+        f"mode=0{member.mode:o}",
+        *(f"{word}={words[word]}" for word in ("size", "sha256") if word in words),
+        *(("optional",) if member.is_directory and member.path.parts[:1] != ("stand",) else ()),
+    ]
+    return spell_path(member.path) + " ".join(("", *spelled)).encode() + b"\n"
+
+
+def _by_path(lines: Iterable[MetalogLine]) -> dict[PurePosixPath, MetalogLine]:
+    return {line.path: line for line in lines if line.path is not None}
 
 
 def _is_member(path: PurePosixPath, line: MetalogLine, is_debug: bool) -> bool:
@@ -51,7 +104,7 @@ def _is_member(path: PurePosixPath, line: MetalogLine, is_debug: bool) -> bool:
 
 def _make_members(
     paths: Iterable[PurePosixPath],
-    described: dict[PurePosixPath, MetalogLine],
+    described: Mapping[PurePosixPath, MetalogLine],
     destdir: Path,
 ) -> Iterator[Member]:
     for path in paths:

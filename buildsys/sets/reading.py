@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
 from buildsys.sets.archive import FORMATS
+from buildsys.sets.members import LISTS_DIRECTORY
 
 _SUFFIXES = (".kmod", ".plist")
 _MAXIMUM_BYTES = 1 << 30  # of all that an archive unpacks to
@@ -90,12 +91,17 @@ def _refuse_cut(rest: bytes) -> None:
 def _read_members(archive: tarfile.TarFile, path: Path) -> Iterator[PackedFile]:
     for member in archive:
         name = PurePosixPath(member.name)
-        if member.isdir():
+        if member.isdir() or (member.isreg() and _is_list(name)):
             continue
         if not member.isreg() or member.issparse() or not is_module_file(name):
             raise BuildsysError(f"{member.name!r}: expected modules' files only in a set", path)
         stream = archive.extractfile(member)
         yield PackedFile(name, b"" if stream is None else stream.read())
+
+
+def _is_list(name: PurePosixPath) -> bool:
+    """Tell whether a path is etc/mtree/set.NAME: the list of members that distrib/sets puts in."""
+    return name.parent == LISTS_DIRECTORY and name.name.startswith("set.")
 
 
 def is_module_file(name: PurePosixPath) -> bool:

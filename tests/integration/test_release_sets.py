@@ -25,6 +25,11 @@ def test_a_set_has_what_metalog_describes_and_nothing_else(workspace: Workspace)
     assert workspace.run("pack").status == 0
     archive = workspace.path("sets/modules.tgz")
     assert names(archive) == [
+        ".",
+        "./etc",
+        "./etc/mtree",
+        "./etc/mtree/set.modules",
+        "./stand",
         "./stand/amd64",
         "./stand/amd64/10.99.12",
         ROOT,
@@ -40,7 +45,7 @@ def test_a_set_has_what_metalog_describes_and_nothing_else(workspace: Workspace)
         for member in tar.getmembers():
             assert (member.uname, member.gname, member.uid, member.gid) == ("root", "wheel", 0, 0)
             assert (member.mode, member.mtime) == (0o755 if member.isdir() else 0o444, 0)
-            if member.isfile():
+            if member.isfile() and "set." not in member.name:
                 stream = tar.extractfile(member)
                 assert stream is not None
                 assert stream.read() == workspace.path(f"destdir/{member.name}").read_bytes()
@@ -48,6 +53,33 @@ def test_a_set_has_what_metalog_describes_and_nothing_else(workspace: Workspace)
         digest = hashlib.new(algorithm, archive.read_bytes()).hexdigest()
         text = workspace.path(f"sets/{algorithm}").read_text()
         assert text.splitlines()[1] == f"{algorithm} (modules.tgz) = {digest}"
+
+
+def test_a_set_brings_the_list_that_mtree_makes_of_its_members(workspace: Workspace) -> None:
+    if shutil.which("mtree") is None:
+        pytest.skip("no mtree (apt install mtree-netbsd)")
+    workspace.install()
+    workspace.run("pack")
+    with tarfile.open(workspace.path("sets/modules.tgz")) as tar:
+        stream = tar.extractfile("./etc/mtree/set.modules")
+        assert stream is not None
+        listed = stream.read()
+        assert [line.split()[0].decode() for line in listed.splitlines()] == names(
+            workspace.path("sets/modules.tgz")
+        )
+    users = workspace.path("users")
+    users.mkdir()
+    (users / "group").write_text("wheel:*:0:root\n")
+    (users / "master.passwd").write_text("root:*:0:0:daemon:0:0:Charlie:/root:/bin/sh\n")
+    mtree = ["mtree", "-C", "-k", "all", "-N", str(users)]
+    made = subprocess.run(mtree, input=listed, capture_output=True, check=True).stdout
+    assert [line.rstrip() for line in made.splitlines()] == listed.splitlines()
+    tree = workspace.path("unpacked")
+    subprocess.run(["sh", "-c", f"mkdir {tree} && tar -xzf sets/modules.tgz -C {tree}"],
+                   cwd=workspace.path("."), check=True)  # fmt: skip
+    compare = ["mtree", "-W", "-p", str(tree), "-N", str(users), "-k", "type,mode,size,sha256"]
+    compared = subprocess.run(compare, input=listed, capture_output=True)
+    assert (compared.returncode, compared.stdout) == (0, b"")
 
 
 def test_the_bytes_depend_on_the_members_alone(tmp_path: Path) -> None:
@@ -95,7 +127,7 @@ def test_a_real_program_unpacks_the_same_tree(workspace: Workspace, program: str
         for name, digest in workspace.digests("out").items()
     }
     packed = workspace.digests()
-    del packed["destdir/METALOG"]
+    del packed["destdir/METALOG"], unpacked["destdir/etc/mtree/set.modules"]
     assert unpacked == packed
 
 
