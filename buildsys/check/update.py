@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.check.check import check_set
+from buildsys.check.drift import DriftPolicy
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.kernel.difference import Changes, KernelDifference
@@ -78,9 +79,10 @@ def plan_update(
     difference: KernelDifference,
     kmods: Mapping[str, Path],
     described: Collection[str] | None,
+    policy: DriftPolicy = DriftPolicy.WARN,
 ) -> Update:
     """Decide for installed kmods, by module name; described is None where nothing tells."""
-    modules = tuple(_decide(difference, kmods))
+    modules = tuple(_decide(difference, kmods, policy))
     new_builtins = set((difference.builtins or _NONE).appeared)
     becoming = sorted(kmods.keys() & new_builtins)
     known = kmods.keys() if described is None else set(described)
@@ -94,14 +96,17 @@ def plan_update(
     return Update(difference, modules, tuple(vanishing), tuple(becoming), tuple(unbuilt))
 
 
-def _decide(difference: KernelDifference, kmods: Mapping[str, Path]) -> Iterator[ModuleUpdate]:
+def _decide(
+    difference: KernelDifference, kmods: Mapping[str, Path], policy: DriftPolicy
+) -> Iterator[ModuleUpdate]:
     old_cache = KmodCache(difference.old)
     offered = {name for path in kmods.values() for name in _names(old_cache, path, "defined")}
     gone = set((difference.globals or _NONE).vanished) - offered
     lost = set((difference.builtins or _NONE).vanished) - kmods.keys()
     verdicts: dict[Path, Verdict] = {}
     if is_compatible(difference) and is_same_directory(difference):
-        verdicts = {v.path: v for v in check_set(tuple(kmods.values()), difference.new)}
+        judged = check_set(tuple(kmods.values()), difference.new, policy=policy)
+        verdicts = {verdict.path: verdict for verdict in judged}
     before = {v.path: v for v in check_set(tuple(kmods.values()), difference.old)}
     for name, path in sorted(kmods.items()):
         symbols = tuple(sorted(gone & set(_names(old_cache, path, "undefined"))))

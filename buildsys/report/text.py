@@ -95,6 +95,8 @@ def _describe_work(name: str, state: State, message: str, output: str) -> Iterat
 def _describe_explanation(name: str, one: Explanation) -> Iterator[str]:
     """Give what is known of one name: where it is, what looks like it, what to do."""
     yield f"{plain(name)}: {plain(one.subject) or one.rule}:"
+    if not (one.nearest or one.offered_by or one.origins or one.gone_from or one.advice):
+        yield "    no name like it, and nothing at hand that has it"
     if one.nearest:
         yield f"    looks like: {plain(', '.join(one.nearest))}"
     if one.offered_by:

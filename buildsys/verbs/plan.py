@@ -7,6 +7,7 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.wording import count, show_path
+from buildsys.check.drift import parse_policy
 from buildsys.check.update import Update, plan_update
 from buildsys.cli import Context
 from buildsys.config import Config
@@ -35,7 +36,7 @@ def plan(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if not kmods:
         raise BuildsysError(f"no module for {old.label} is installed there", place)
     described = _find_described(config, context)
-    update = plan_update(difference, kmods, described)
+    update = plan_update(difference, kmods, described, parse_policy(config.drift))
     there = len(find_kmods(config.destdir / new.modules_directory.lstrip("/")))
     if arguments.json:
         print(json.dumps(_document(update, place, there), indent=1))

@@ -44,6 +44,18 @@ def test_an_update_that_changes_nothing_needs_nothing(
     )
 
 
+def test_a_module_with_other_options_cannot_stay_where_drift_is_refused(
+    workspace: Workspace, generic: Kernel
+) -> None:
+    workspace.edit("modules/gamma/gamma.yaml", "[SHIFT=1]", "[SHIFT=1, DEBUG]")
+    workspace.install()
+    save(workspace, generic, "old")
+    words = ("plan", "--from", "old", "--to", "old")
+    assert workspace.run(*words).status == 0
+    ran = workspace.run(*words, "--drift", "refuse")
+    assert (ran.status, "gamma: option-refused" in ran.out) == (2, True), ran.out
+
+
 def test_a_new_version_needs_every_module_anew_in_its_own_directory(
     workspace: Workspace, generic: Kernel
 ) -> None:
