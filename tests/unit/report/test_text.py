@@ -1,9 +1,11 @@
 """The text for people."""
 
+from pathlib import Path
+
 from buildsys.check.mends import find_mend
 from buildsys.check.rulebook import RULES
-from buildsys.check.verdict import Severity
-from buildsys.report.model import Report
+from buildsys.check.verdict import Explanation, Outcome, Severity, Verdict
+from buildsys.report.model import ModuleResult, Report, Target
 from buildsys.report.text import TextOptions, describe_report, render_text
 
 
@@ -36,3 +38,15 @@ def test_every_rule_that_is_an_error_has_a_mend() -> None:
     assert [
         rule.id for rule in RULES if rule.severity is Severity.ERROR and not find_mend(rule.id)
     ] == []
+
+
+def test_a_symbol_of_which_nothing_is_known_has_a_line_that_says_so() -> None:
+    bare = (Explanation("undefined-symbol", "frobnicate"),)
+    verdict = Verdict(
+        "a", Path("a.kmod"), bytes(32), "amd64", Outcome.REFUSED, (), (), (), (), bare
+    )
+    result = ModuleResult("amd64", "a", verdict.path, verdict=verdict)
+    report = Report("check", (Target("amd64", "amd64"),), (result,))
+    lines = list(describe_report(report, TextOptions(has_explanation=True)))
+    place = lines.index("a: frobnicate:")
+    assert lines[place + 1] == "    no name like it, and nothing at hand that has it"
