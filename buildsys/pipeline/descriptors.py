@@ -1,6 +1,6 @@
 """The modules that a configuration describes in YAML; imports no more than that takes."""
 
-from buildsys.base.errors import BuildsysError, Place
+from buildsys.base.errors import BuildsysError, Place, UsageError
 from buildsys.config import Config
 from buildsys.module.descriptor import find_descriptors, load_descriptors
 from buildsys.module.model import Module
@@ -11,6 +11,14 @@ def is_tree_described(config: Config) -> bool:
     """Tell whether modules come from the source tree's makefiles: no descriptors are given."""
     is_default = dict(config.origins).get("modules") == "default"
     return config.src is not None and is_default and not config.modules.is_dir()
+
+
+def lacks_tree(config: Config, purpose: str) -> UsageError:
+    """Give the error of who needs makefiles: no tree is given, or there are descriptors."""
+    if config.src is None:
+        return UsageError(f"{purpose}; give one with --src")
+    text = f"{config.modules}: {purpose}, and here these descriptors stand for them"
+    return UsageError(f"{text}; run it in a directory without modules/, and without --modules")
 
 
 def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:

@@ -51,7 +51,7 @@ def load_request(
     kind = choose_kind(None, config.toolchain or None, str(config.tooldir or "") or None)
     tooldir = config.tooldir
     toolchain = load_toolchain(kind, target.machine, tooldir=tooldir, environment=environment)
-    if config.src is not None and (directories or is_tree_described(config)):
+    if directories or is_tree_described(config):
         tree = load_tree(config, toolchain, environment, directories)
         return Request(
             config, target, toolchain, tree.modules, (), tree, seconds, load_trust(config)
@@ -79,7 +79,9 @@ def load_tree(
 ) -> SourceTree:
     """Read modules from makefiles, in the directories given or in all of the source tree."""
     if config.src is None:
-        raise UsageError("a directory with a Makefile needs a NetBSD source tree; give --src")
+        where = f"{directories[0]}: " if directories else ""
+        text = "a directory with a Makefile needs a NetBSD source tree; give one with --src"
+        raise UsageError(f"{where}{text}")
     objects = config.objdir / toolchain.machine.label
     known = _make_environment(config, environment)
     setup = find_make_setup(toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, known)

@@ -104,7 +104,7 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     names = {str(path) for path in paths}
     if request.tree is not None:
         names.update(request.tree.watched)
-        if config.tooldir is not None:  # a tool that was missing may come
-            names.add(str(config.tooldir / "bin"))
+    if config.tooldir is not None:  # a tool that was missing may come
+        names.add(str(config.tooldir / "bin"))
     names.update(path for path in environment.get("PATH", "").split(":") if _can_look_at(path))
     return tuple(sorted(names))

@@ -232,6 +232,8 @@ def _find_watched(evaluations: Iterable[Evaluation]) -> tuple[str, ...]:
         names.update(said.makefiles)
         names.update(path for path, _ in said.probes)
         names.update(_files_behind(said))
+        if said.values["ARCHDIR"]:
+            names.add(said.values["ARCHDIR"])  # for arm: whether kmodhide.awk is there
         paths = f"{said.values['.PATH']} {said.values['.PATH.c']} {said.values['.PATH.S']}"
         places = [path for path in paths.split() if path.startswith("/")]
         names.update(places)

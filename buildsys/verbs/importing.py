@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
+from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_if_changed
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
+from buildsys.pipeline.descriptors import lacks_tree
 from buildsys.pipeline.plan import select_modules
 from buildsys.pipeline.session import load_named
 from buildsys.srctree.importing import Importer, path_variables
@@ -18,7 +19,7 @@ def import_tree(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     config = read_config(arguments, context)
     request, names = load_named(config, context.environment, arguments.names)
     if request.tree is None or config.src is None:
-        raise UsageError("import reads a source tree; give it with --src")
+        raise lacks_tree(config, "import reads the makefiles of a source tree")
     target = request.target
     modules = select_modules(request, names)
     paths = {

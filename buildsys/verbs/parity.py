@@ -12,6 +12,7 @@ from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.elf.difference import describe_differences
 from buildsys.module.model import Module
+from buildsys.pipeline.descriptors import lacks_tree
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.request import Request, make_setup
 from buildsys.pipeline.session import find_surroundings, load_named
@@ -41,7 +42,7 @@ def parity(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     config = read_config(arguments, context)
     request, names = load_named(config, context.environment, arguments.names)
     if request.tree is None:
-        raise UsageError("parity compares modules of a source tree; give it with --src")
+        raise lacks_tree(config, "parity compares modules of a source tree's makefiles")
     plan = make_plan(request, find_surroundings(request, False), names, has_install=False)
     stock = _index(arguments.against)
     comparisons = [_compare(request, plan, module, stock) for module in plan.modules]

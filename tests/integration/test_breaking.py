@@ -47,6 +47,8 @@ def assert_refused(ran: Ran, status: int, message: str) -> None:
         (("install", "--timeout", "-1"), "expected a number of seconds above 0"),
         (("install", "--timeout", "nan"), "expected a number of seconds above 0"),
         (("install", "nothing"), "no module nothing in .*/modules; there are alpha, beta, gamma"),
+        (("build", "./modules/alpha"), "modules/alpha: a directory with a Makefile needs .* --src"),
+        (("import", "-o", "new"), "import reads the makefiles of a source tree; give one with"),
         (("install", "-m", "pdp11"), "pdp11"),
         (("install", "--toolchain", "tcc"), "toolchain tcc is not known"),
         (("install", "--release", "ten"), "release: "),

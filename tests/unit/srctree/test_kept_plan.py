@@ -69,6 +69,18 @@ def test_a_tool_is_another_when_a_link_on_the_way_to_it_leads_elsewhere(
     assert kmod.read_bytes() != before
 
 
+def test_a_program_of_arm_that_goes_is_not_called_any_more(tree: TreeWorkspace) -> None:
+    machine = ("-m", "evbarm-earmv7hf")
+    tree.run("build", *machine)
+    kmod = tree.work / "obj/evbarm-earmv7hf/calls/calls.kmod"
+    before = kmod.read_bytes()
+    program = tree.source / "sys/modules/arch/arm/kmodhide.awk"
+    program.parent.chmod(0o755)
+    program.unlink()
+    assert "kmodhide" not in tree.run("build", *machine).text
+    assert kmod.read_bytes() != before
+
+
 def test_a_tool_is_another_when_the_program_in_its_wrapper_is(tree: TreeWorkspace) -> None:
     program, real = tree.tooldir / "bin/nbconfig", tree.directory / "nbconfig.real"
     program.rename(real)

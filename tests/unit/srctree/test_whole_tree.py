@@ -152,6 +152,13 @@ def test_a_module_of_ones_own_is_built_with_the_tree(tree: TreeWorkspace) -> Non
     assert sorted(path.name for path in own.iterdir()) == ["Makefile", "mine.c"]
 
 
+def test_import_where_descriptors_stand_for_the_tree_says_so(tree: TreeWorkspace) -> None:
+    assert tree.run("import", "-o", "modules").status == 0
+    ran = tree.run("import", "-o", "again")
+    assert ran.status == 3
+    assert "work/modules: import reads the makefiles of a source tree, and here" in ran.text
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
