@@ -16,3 +16,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def workspace(tmp_path: Path) -> Workspace:
     """Give the small tree in a directory of its own, not built yet."""
     return make_workspace(tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many random edits were tried, wherever the tests ran."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "model":
+                terminalreporter.write_line(f"random edits of a tree: {value}")

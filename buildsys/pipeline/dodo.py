@@ -113,7 +113,7 @@ class DoitWorkspace:
     def forget(self, task: str) -> None:
         """Make a task's step stale."""
         if task in self._steps:
-            self._store.forget(self._steps[task].name)
+            self._store.forget(self._steps[task].record)
 
     def forget_all(self) -> None:
         """Make every step stale."""

@@ -48,7 +48,7 @@ def find_paths(request: Request, is_privileged: bool, module: Module) -> ModuleP
     place = module_place(request, is_privileged, module)
     receipts = receipts_directory(request)
     kmod = objects / f"{module.name}.kmod"
-    order = objects / f"{module.name}.order.json"
+    order = objects / f"{module.name}.{receipts.name}.order.json"  # each DESTDIR has its own
     debug = None
     root = None if module.recipe is None else module.recipe.debug_directory
     if root is not None:

@@ -9,7 +9,13 @@ from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import Requirements, close_over, collect_requirements, load_order
 from buildsys.pipeline.buildoptions import module_options
-from buildsys.pipeline.paths import ModulePaths, find_paths, is_installed, module_place
+from buildsys.pipeline.paths import (
+    ModulePaths,
+    find_paths,
+    is_installed,
+    module_place,
+    receipts_directory,
+)
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.reproducible import make_reproducible
 from buildsys.pipeline.request import Request
@@ -317,6 +323,7 @@ class _ModulePlanner:
             tuple(inputs),
             tuple(outputs),
             tuple(f"install:{other}" for other in requires),
+            self.paths.receipt.parent.name,
         )
 
 
@@ -354,7 +361,8 @@ def record_step(
     )
     action = Record(tuple(orders), tuple(installations), vetting)
     inputs = (*orders, *(() if trust is None else trust.files))
-    return Step(f"metalog:{selection}", "", action, inputs, tuple(outputs))
+    use = receipts_directory(request).name
+    return Step(f"metalog:{selection}", "", action, inputs, tuple(outputs), use=use)
 
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:

@@ -137,7 +137,7 @@ def _forget_changed_modes(plan: Plan, store: Store) -> None:
             trees = tuple(f"{place.tree}/" for place in step.action.installations)
             paths = [str(path) for path in step.outputs if str(path).startswith(trees)]
             if any(is_of_other_mode(path, FILE_MODE) for path in paths):
-                store.forget(step.name)
+                store.forget(step.record)
 
 
 def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:
@@ -262,7 +262,7 @@ def explain_steps(
         try:
             stale = find_stale(plan, store)
             return tuple(
-                (step.name, _explain(stale, step.name), store.last_reason(step.name))
+                (step.name, _explain(stale, step.name), store.last_reason(step.record))
                 for step in plan.steps
                 if step.module
             )

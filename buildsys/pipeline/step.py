@@ -154,8 +154,9 @@ class Step:
     """One step: name is unique in a plan ('compile:hello/hello.o'), target is its short form.
 
     inputs are all files known beforehand that decide the result, tools among them; a file that
-    another step makes orders the two. after names further steps that must be done before. recipe
-    is found from the rest.
+    another step makes orders the two. after names further steps that must be done before. use says
+    of steps that one object directory knows several of by one name, such as those that install in
+    different DESTDIRs, which one it is. recipe is found from the rest.
     """
 
     name: str
@@ -164,12 +165,18 @@ class Step:
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
     after: tuple[str, ...] = ()
+    use: str = ""
     recipe: bytes = field(default=b"", compare=False)
 
     @property
     def kind(self) -> str:
         """Give the word before the colon: generate, compile, link, check, install, metalog."""
         return self.name.partition(":")[0]
+
+    @property
+    def record(self) -> str:
+        """Name the step's own record among those of all uses."""
+        return f"{self.name}@{self.use}" if self.use else self.name
 
     def __post_init__(self) -> None:
         """Digest all that decides the result beside the content of files (32 bytes)."""

@@ -161,7 +161,7 @@ class Store:
 
     def stale_reason(self, step: Step) -> str:
         """Say why a step must run; '' when its outputs are what it would make again."""
-        node = self._nodes.get(step.name)
+        node = self._nodes.get(step.record)
         if node is None:
             return "it had not been made"
         if node.recipe != step.recipe:
@@ -182,9 +182,9 @@ class Store:
                 return f"{self._paths[identity]} is not what was made"
         return ""
 
-    def last_reason(self, name: str) -> str | None:
-        """Say why a step ran when it last did; None when it never finished."""
-        node = self._nodes.get(name)
+    def last_reason(self, record: str) -> str | None:
+        """Say why the step of a record ran when it last did; None when it never finished."""
+        node = self._nodes.get(record)
         return None if node is None else node.reason
 
     def begin(self, step: Step, reason: str) -> Ticket:
@@ -208,7 +208,7 @@ class Store:
         known = [str(path) for path in step.inputs]
         further = self._resolve(discovered, known)
         if self._has_moved(step, ticket, known, further):
-            self.forget(step.name)
+            self.forget(step.record)
             self.counts.forgotten.append(step.name)
             return False
         shadows = self._find_shadows(step, discovered)
@@ -228,14 +228,14 @@ class Store:
             ticket.reason,
             pack_shadows(shadows.absent),
         )
-        self._nodes[step.name] = node
-        self._database.save(self._unsaved((*node.inputs, *node.outputs)), step.name, node)
+        self._nodes[step.record] = node
+        self._database.save(self._unsaved((*node.inputs, *node.outputs)), step.record, node)
         return True
 
-    def forget(self, name: str) -> None:
-        """Make a step stale; an unknown one is fine."""
-        if self._nodes.pop(name, None) is not None:
-            self._database.forget(name)
+    def forget(self, record: str) -> None:
+        """Make the step of a record stale; an unknown one is fine."""
+        if self._nodes.pop(record, None) is not None:
+            self._database.forget(record)
 
     def forget_all(self) -> None:
         """Make every step stale."""
@@ -251,7 +251,7 @@ class Store:
         identities: set[int] = set()
         absent: dict[str, set[str]] = {}
         for step in steps:
-            node = self._nodes.get(step.name)
+            node = self._nodes.get(step.record)
             if node is not None:
                 identities.update(node.inputs)
                 identities.update(node.outputs)
@@ -301,15 +301,15 @@ class Store:
         for path, digest in zip(known, ticket.digests, strict=True):
             if path not in outputs and self._look_again(path) != digest:
                 return True
-        for path in further:
+        has_moved = False
+        for path in further:  # each, so that a next run knows all of them
             header = self._files.get(path)
             before = None if header is None else header.digest
             if header is not None and header.is_current:
-                if self._look_again(path) != before:
-                    return True
-            elif self._is_too_young(path, ticket, before):
-                return True
-        return False
+                has_moved |= self._look_again(path) != before
+            else:
+                has_moved |= self._is_too_young(path, ticket, before)
+        return has_moved
 
     def _is_too_young(self, path: str, ticket: Ticket, before: bytes | None) -> bool:
         """Tell whether a file may have changed since a command began that was not looked at then.

@@ -259,7 +259,7 @@ class _DependencyManager:
     def remove_success(self, task: Any) -> None:
         """Forget a step that ran and failed; one that never started keeps its record."""
         if task.name in self._run.tickets:
-            self._run.store.forget(task.name)
+            self._run.store.forget(self._run.steps[task.name].record)
 
     def close(self) -> None:
         """Leave the store open: its owner closes it."""

@@ -400,3 +400,24 @@ def test_what_a_header_has_the_assembler_read_is_seen(built: Workspace) -> None:
     built.install()
     built.write("modules/first/blob", b"abd")
     assert "compile:gamma/tables.o" in built.install().steps
+
+
+def test_each_destdir_has_its_own_record_in_one_objdir(workspace: Workspace) -> None:
+    workspace.install("-D", "one")
+    assert workspace.install("-D", "two").steps == {
+        "install:alpha", "install:beta", "install:gamma", "metalog:METALOG",
+    }  # fmt: skip
+    assert workspace.install("-D", "one").is_nothing_to_do
+    workspace.edit("modules/gamma/tables.c", "LIMIT;", "LIMIT + 1;")
+    for place in ("one", "two"):
+        steps = workspace.install("-D", place).steps
+        assert steps >= {"install:gamma", "metalog:METALOG"}
+        assert not steps & {"install:alpha", "install:beta"}
+        # The object is made once; each of the two installs it.
+        assert ("compile:gamma/tables.o" in steps) == (place == "one")
+    for place in ("two", "one", "two"):
+        assert not workspace.install("-D", place).steps
+    files = [workspace.path(f"{place}/{STAND.partition('/')[2]}") for place in ("one", "two")]
+    assert (files[0] / "gamma/gamma.kmod").read_bytes() == (
+        files[1] / "gamma/gamma.kmod"
+    ).read_bytes()  # fmt: skip
