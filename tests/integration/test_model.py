@@ -34,7 +34,7 @@ from modeltree import (
     read_tree,
 )
 
-EXAMPLES = int(os.environ.get("MODBUILD_TEST_EXAMPLES", "21"))
+EXAMPLES = int(os.environ.get("MODBUILD_TEST_EXAMPLES", "3"))
 STEPS = 50
 SOURCES = sorted((*HEADERS, *(f"modules/{name}/{name}.c" for name in SPECS)))
 
