@@ -21,6 +21,7 @@ class Setting:
     default: str
     text: str
     is_flag: bool = False  # yes or no; its option takes no word and means yes
+    choices: tuple[str, ...] = ()  # the words it may have; () for any
 
 
 SETTINGS = (
@@ -34,7 +35,7 @@ SETTINGS = (
     Setting(
         "drift", (), False, "warn",
         "when a kmod's kernel options (DIAGNOSTIC, LOCKDEBUG) are not the kernel's: warn, refuse"
-        " or ignore",
+        " or ignore", choices=("warn", "refuse", "ignore"),
     ),
     Setting("release", (), False, "", "version of the kernel, 10.99.12"),
     Setting("modules", (), True, "modules", "directory of module descriptors"),
@@ -98,8 +99,10 @@ def resolve_config(
     origins: dict[str, str] = {}
     for setting in SETTINGS:
         value, origin, base = _choose(setting, options, environment, file_values, directory, file)
-        if setting.is_flag and value not in ("yes", "no"):
-            raise UsageError(f"{origin}: expected yes or no, got {value!r}")
+        choices = ("yes", "no") if setting.is_flag else setting.choices
+        if choices and value not in choices:
+            place = f"--{setting.key}" if origin == "option" else f"{origin}: {setting.key}"
+            raise UsageError(f"{place}: expected {' or '.join(choices)}, got {value!r}")
         if value and setting.is_path:
             value = plain_path(os.path.join(base, os.path.expanduser(value)))
         values[setting.key], origins[setting.key] = value, origin

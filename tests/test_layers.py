@@ -2,7 +2,6 @@
 
 import ast
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -304,27 +303,3 @@ def test_a_verb_that_only_looks_loads_what_it_needs(tmp_path: Path, words: tuple
     found = {name.removeprefix("buildsys.") for name in loaded if name.startswith("buildsys.")}
     assert found == LOADED[words]
     assert not loaded & {"doit", "jinja2", "rich", "sqlite3", "subprocess"}
-
-
-def least_cpu(directory: Path, *command: str) -> float:
-    """Give the CPU seconds of a command that the machine disturbed least, of five."""
-    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment = {**kept, "PYTHONPATH": str(PACKAGE.parent)}
-    found = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(found)
-
-
-def test_a_verb_that_only_looks_starts_a_dozen_times_as_long_as_python_at_most(
-    tmp_path: Path,
-) -> None:
-    """It is 0.07 to 0.13 s where Python takes 0.015 s; on a busy machine both take longer."""
-    (tmp_path / "modules").symlink_to(PACKAGE.parent / "modules")
-    for verb in ("--help", "config", "schema", "list"):
-        python = least_cpu(tmp_path, sys.executable, "-c", "pass")
-        ours = least_cpu(tmp_path, sys.executable, "-m", "buildsys", verb)
-        assert ours < 12 * python, verb

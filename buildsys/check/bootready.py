@@ -13,11 +13,11 @@ from pathlib import Path
 from buildsys.check.bootcfg import BootConfiguration
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
-from buildsys.check.kobj import Halt
 from buildsys.check.loader import LoaderState
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding, Outcome
 from buildsys.elf.model import show_name
+from buildsys.elf.modinfo import ModInfo, show_class
 from buildsys.kernel.model import Kernel, split_required
 from buildsys.kernel.port import find_ports
 
@@ -30,6 +30,7 @@ _ADDED_BY_ITSELF = {
     "cd9660": ("cd9660",), "msdos": ("msdos",), "ext2fs": ("ufs", "ext2fs"), "lfs": ("lfs",),
     "nfs": ("nfs",),
 }  # fmt: skip
+_VFS = 2  # sys/sys/module.h, MODULE_CLASS_VFS
 _X86 = frozenset({"amd64", "i386"})
 
 
@@ -67,6 +68,15 @@ def _check(
             subject=name,
         )
         return
+    module_class = _find_class(path, cache)
+    if module_class not in (None, _VFS):
+        yield finding(
+            "root-missing",
+            path,
+            f"{show_name(name)} is of class {show_class(module_class or 0)}, no file system",
+            subject=name,
+        )
+        return
     if kernel.machine not in _HANDED_TO or not find_ports(kernel.machine):
         yield finding(
             "root-handover",
@@ -81,6 +91,17 @@ def _check(
     yield from _check_load(name, kernel, {n: kmods[n] for n in closure if n in kmods}, cache)
 
 
+def _find_class(path: Path, cache: KmodCache) -> int | None:
+    described = _describe(path, cache)
+    return None if described is None else described.module_class
+
+
+def _describe(path: Path | None, cache: KmodCache) -> ModInfo | None:
+    file = None if path is None else cache.read(path).result
+    described = cache.ask(read_description, file) if isinstance(file, Linkable) else None
+    return described if isinstance(described, ModInfo) else None
+
+
 def _close(
     name: str, kernel: Kernel, kmods: Mapping[str, Path], cache: KmodCache
 ) -> tuple[str, ...]:
@@ -92,10 +113,8 @@ def _close(
         if one in done or one in pending or kernel.find_builtin(one) is not None:
             return
         pending.add(one)
-        path = kmods.get(one)
-        file = None if path is None else cache.read(path).result
-        described = cache.ask(read_description, file) if isinstance(file, Linkable) else None
-        if described is not None and not isinstance(described, Halt):
+        described = _describe(kmods.get(one), cache)
+        if described is not None:
             for required in split_required(described.required or ""):
                 visit(required)
         done[one] = None

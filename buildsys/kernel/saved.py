@@ -47,7 +47,14 @@ def parse_kernel_map(content: bytes) -> Kernel:
                 f"reads format {MAP_FORMAT}: save the map again"
             )
         return _kernel_from(document)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise BuildsysError("not a saved kernel map, or a damaged one: save it again") from error
 
 

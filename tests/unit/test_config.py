@@ -22,9 +22,13 @@ def test_options_win_over_environment_over_file_over_default(setting: Setting) -
     options, variables, values = {key: "option"}, dict.fromkeys(names, "variable"), {key: "value"}
     if setting.is_flag:
         options, variables, values = {key: "yes"}, dict.fromkeys(names, "yes"), {key: "yes"}
+    if setting.choices:
+        word = setting.choices[-1]
+        options, variables, values = {key: word}, dict.fromkeys(names, word), {key: word}
     for given, origin, base in sources:
         config = resolve_config(options, variables, values, HERE, FILE)
         expected = "True" if setting.is_flag else next(iter(given.values()))
+        expected = setting.choices[-1] if setting.choices else expected
         assert str(getattr(config, key)) == (f"{base}/{expected}" if is_path else expected)
         assert dict(config.origins)[key] == origin
         if origin == "option":
@@ -33,6 +37,13 @@ def test_options_win_over_environment_over_file_over_default(setting: Setting) -
             variables.pop(origin.removeprefix("environment "), None)
     config = resolve_config({}, {}, {}, HERE, FILE)
     assert dict(config.origins)[key] == "default"
+
+
+def test_a_word_that_a_setting_does_not_know_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match=r"--drift: expected warn or refuse or ignore, got 'foo'"):
+        resolve_config({"drift": "foo"}, {}, {}, HERE, FILE)
+    with pytest.raises(UsageError, match=r"/file/modbuild.yaml: drift: expected"):
+        resolve_config({}, {}, {"drift": "Refuse"}, HERE, FILE)
 
 
 def test_defaults_are_those_of_a_fresh_clone() -> None:

@@ -20,7 +20,9 @@ def ask(factory: Any, kernel: Kernel) -> Ask:
     def found(
         file_system: str, boot: str | None, on: Kernel = kernel, **modules: dict[str, Any]
     ) -> list[tuple[str, str]]:
-        kmods: dict[str, Path] = {n: factory.module(n, **c) for n, c in modules.items()}
+        kmods: dict[str, Path] = {
+            n: factory.module(n, **{"module_class": 2, **c}) for n, c in modules.items()
+        }
         question = RootQuestion(
             file_system, None if boot is None else parse_boot_cfg(boot.encode())
         )
@@ -40,6 +42,11 @@ def test_what_is_built_in_needs_nothing(ask: Ask) -> None:
 
 def test_what_is_nowhere_cannot_be_mounted(ask: Ask) -> None:
     assert rules(ask("lfs", "")) == ["root-missing"]
+
+
+def test_a_module_of_another_class_mounts_nothing(ask: Ask) -> None:
+    found = ask("tool", "load=tool\n", tool={"module_class": 1})
+    assert found == [("root-missing", "tool is of class 1 (misc), no file system")]
 
 
 def test_a_module_and_what_it_requires_must_be_named_in_order(ask: Ask) -> None:

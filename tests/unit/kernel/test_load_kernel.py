@@ -306,6 +306,7 @@ def test_a_wrong_list_of_builtins_is_refused(tmp_path: Path, text: str) -> None:
         ((b'"machine":"amd64"', b'"machine":7'), "damaged"),
         ((b'"version":1099001200', b'"version":"x"'), "damaged"),
         ((b'"builtins":[]', b'"builtins":[1]'), "damaged"),
+        ((b'"builtins":[]', b'"builtins":[["a",1e999,1,[]]]'), "damaged"),
         ((b'"symbols":', b'"symbolz":'), "damaged"),
         ((b"}", b""), "damaged"),
     ],
