@@ -101,8 +101,8 @@ def resolve_config(
         value, origin, base = _choose(setting, options, environment, file_values, directory, file)
         choices = ("yes", "no") if setting.is_flag else setting.choices
         if choices and value not in choices:
-            place = f"--{setting.key}" if origin == "option" else f"{origin}: {setting.key}"
-            raise UsageError(f"{place}: expected {' or '.join(choices)}, got {value!r}")
+            place = {"option": f"--{setting.key}", str(file): f"{file}: {setting.key}"}.get(origin)
+            raise UsageError(f"{place or origin}: expected {' or '.join(choices)}, got {value!r}")
         if value and setting.is_path:
             value = plain_path(os.path.join(base, os.path.expanduser(value)))
         values[setting.key], origins[setting.key] = value, origin

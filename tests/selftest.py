@@ -21,7 +21,7 @@ def main(words: list[str]) -> int:
             failed.append(name)
     print(f"gate: {', '.join(failed)} failed" if failed else "gate: format, lint, types passed")
     sys.stdout.flush()
-    tests = (_PYTHON, "-m", "pytest", "-n", "auto", *words)
+    tests = (_PYTHON, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *words)
     return subprocess.run(tests, cwd=_TOP).returncode or (1 if failed else 0)
 
 

@@ -44,7 +44,8 @@ def choose_conditions(work: Path, jobs: int, needed: Sequence[Path]) -> tuple[Co
         ("USER", "someone"), ("LOGNAME", "someone"), ("HOSTNAME", "elsewhere"),
         ("COLUMNS", "41"), ("MODBUILD_SECOND_BUILD", "an environment of another size"),
     )  # fmt: skip
-    user = "nobody" if can_be_nobody(needed) else ""
+    place = next(path for path in (work, *work.parents) if path.exists())
+    user = "nobody" if can_be_nobody((*needed, place)) else ""
     far = work / "two/in/a/directory-with-a-long-name"  # makefiles bear no blank
     return (
         Condition(work / "1", 0o022, 1, 86400 * 366, one, ""),
