@@ -106,7 +106,7 @@ def _describe(
 def _why_one_user() -> str:
     if os.geteuid() != 0:
         return "only root can be another"
-    return "nobody cannot read Python, the tools, the sources or the directory here, or there is no setpriv"
+    return "nobody cannot read Python, tools, sources or directory here, or there is no setpriv"
 
 
 def _build(
