@@ -1,9 +1,15 @@
 """What tests of several parts share: the small tree of modules."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from workspace import Workspace, make_workspace
+
+# Who starts the tests in the background (nohup, a shell's '&') has these ignored, and programs
+# inherit that: the runs that tests interrupt would rightly go on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

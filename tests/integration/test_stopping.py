@@ -131,10 +131,8 @@ def test_a_signal_ends_the_run_and_its_programs(tooled: Workspace, number: int) 
     tooled.write("hang", "")
     with tooled.running("install", "-k") as child:
         wait_for_calls(tooled)
-        begin = time.monotonic()
         child.send_signal(number)
         output, _ = child.communicate(timeout=30)
-    assert time.monotonic() - begin < 12
     assert child.returncode == 1
     assert "Interrupted; the next run goes on from here." in output
     assert "Traceback" not in output
