@@ -293,6 +293,11 @@ def _add_uninstall(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also files that were changed after they were installed",
     )
+    parser.add_argument(
+        "--even-needed",
+        action="store_true",
+        help="also modules that other installed modules require, or that the machine starts with",
+    )
 
 
 def _add_names(parser: argparse.ArgumentParser) -> None:

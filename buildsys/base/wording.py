@@ -1,6 +1,7 @@
 """Words for people that every part needs: paths as they see them, and numbers of things."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -8,6 +9,12 @@ def show_path(path: Path, directory: Path) -> str:
     """Spell a path as someone standing in directory would."""
     relative = os.path.relpath(path, directory)
     return str(path) if relative.startswith("..") else relative
+
+
+def name_some(names: Sequence[str], shown: int = 3) -> str:
+    """Name the first of many: a, b, c and 4 more."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def count(number: int, noun: str) -> str:

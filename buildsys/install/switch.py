@@ -9,6 +9,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, remove_tree, sync_directory
 from buildsys.base.locks import hold_directory
 from buildsys.base.staging import StagedTree
+from buildsys.base.wording import name_some
 from buildsys.install.commit import Books, Change, commit_change, recover_change, write_books
 from buildsys.install.history import begin_staging, choose_history, prune_history, write_record
 from buildsys.install.layout import ROOT_OWNER, InstallPlace
@@ -25,7 +26,6 @@ from buildsys.install.record import refuse_odd_metalog
 from buildsys.install.tree import Layout, lay_out
 
 KEPT_GENERATIONS = 5
-_SHOWN_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,7 @@ def describe_switch(switch: Switch) -> str:
     """Say what a person should know of an installation beside that it was done; often ''."""
     lines = []
     if switch.is_changed and switch.foreign:
-        lines.append(f"kept, not installed by modbuild: {_name_some(switch.foreign)}")
+        lines.append(f"kept, not installed by modbuild: {name_some(switch.foreign)}")
     if switch.left_in_place:
-        lines.append(f"kept, not as it was installed: {_name_some(switch.left_in_place)}")
+        lines.append(f"kept, not as it was installed: {name_some(switch.left_in_place)}")
     return "\n".join(lines)
-
-
-def _name_some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_NAMES])
-    rest = len(names) - _SHOWN_NAMES
-    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -10,6 +10,7 @@ from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.files import make_directory, read_whole, remove_temporaries, write_whole
 from buildsys.check.check import check_set
 from buildsys.check.drift import DriftPolicy, parse_policy
+from buildsys.check.needed import Need
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.config import Config
 from buildsys.install.layout import InstallPlace
@@ -17,6 +18,7 @@ from buildsys.install.order import Order, order_kmod
 from buildsys.install.switch import Switch, switch_modules
 from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
+from buildsys.pipeline.needing import choose_parting
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.places import (
     installation_at,
@@ -45,7 +47,10 @@ class FromSet:
 
 @dataclass(frozen=True, slots=True)
 class SetInstalled:
-    """What became of it: verdicts are those of the set's modules, signers say who signed."""
+    """What became of it: verdicts are those of the set's modules, signers say who signed.
+
+    needs says why modules stayed that were to be pruned.
+    """
 
     tree: Path
     kernel: Kernel
@@ -53,6 +58,7 @@ class SetInstalled:
     verdicts: tuple[Verdict, ...]
     signers: tuple[str, ...]
     removed: tuple[str, ...]
+    needs: tuple[Need, ...]
     warnings: str
 
 
@@ -75,8 +81,10 @@ def install_set(config: Config, wanted: FromSet) -> SetInstalled:
         with tempfile.TemporaryDirectory(prefix=".modbuild.set.", dir=objects) as name:
             kmods = _unpack([file for file in own if file.module in chosen], Path(name))
             former = installation.load_receipts()
-            removed = sorted(former.keys() - kmods.keys()) if wanted.has_prune else []
             installed = find_kmods(installation.tree)
+            over = former.keys() - kmods.keys() if wanted.has_prune else ()
+            parting = choose_parting(config, {**installed, **kmods}, over)
+            removed = sorted(parting.going)
             for module in removed:
                 installed.pop(module, None)
             machine = target.machine
@@ -88,7 +96,14 @@ def install_set(config: Config, wanted: FromSet) -> SetInstalled:
             warnings = judge_staying(kmods, installed, kernel, former.keys())
             switch = switch_modules(orders, installation, removed)
     return SetInstalled(
-        installation.tree, kernel, switch, verdicts, signers, tuple(removed), warnings
+        installation.tree,
+        kernel,
+        switch,
+        verdicts,
+        signers,
+        tuple(removed),
+        parting.needs,
+        warnings,
     )
 
 

@@ -1,14 +1,16 @@
 """One target of a release: build, check and install into a staging tree, pack it, verify it."""
 
 import json
+import os
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from buildsys.base.errors import BuildsysError, ExitStatus
-from buildsys.base.files import read_whole, write_whole
+from buildsys.base.files import read_whole, remove_tree, write_whole
 from buildsys.base.wording import count
 from buildsys.check.verdict import Severity
 from buildsys.config import Config
@@ -136,6 +138,7 @@ def _describe_build(session: Session, troubles: Sequence[str], seconds: float) -
 
 
 def _pack(config: Config, packing: Packing) -> tuple[int, str]:
+    remove_tree(config.sets)  # nothing of a former run may pass for this one's
     packed = pack_tree(config, packing.seconds, config.sets, packing.form, packing.keys)
     names = ", ".join(f"{name} ({count(members, 'member')})" for name, members in packed.sets)
     signed = f"; signed: {', '.join(path.name for path in packed.signatures)}"
@@ -203,12 +206,21 @@ def share_jobs(jobs: int, targets: int) -> tuple[int, int]:
     return lanes, max(1, jobs // lanes)
 
 
-def place_target(config: Config, output: Path, name: str, is_alone: bool) -> Config:
-    """Give a target its own directories: NAME/destdir, NAME/METALOG, NAME/sets below output.
+def place_work(config: Config, output: Path, names: Sequence[str]) -> Path:
+    """Give where a release is made before it takes output's place, in the object directory.
+
+    A release of named modules alone has a place of its own.
+    """
+    mark = zlib.crc32(os.fsencode("\0".join((str(output), *sorted(set(names))))))
+    return config.objdir / "release" / f"{mark:08x}"
+
+
+def place_target(config: Config, work: Path, name: str, is_alone: bool) -> Config:
+    """Give a target its own directories: NAME/destdir, NAME/METALOG, NAME/sets below work.
 
     One of several kernels of a machine (not is_alone) has an object directory of its own, too.
     """
-    own = output / name
+    own = work / name
     objdir = config.objdir if is_alone else config.objdir / "kernels" / name
     return replace(
         config, objdir=objdir, destdir=own / "destdir", metalog=own / "METALOG", sets=own / "sets"

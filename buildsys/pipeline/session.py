@@ -12,20 +12,18 @@ from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
-from buildsys.install.debug import follow_modules
 from buildsys.install.layout import FILE_MODE, module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, find_left_over, load_receipts
-from buildsys.install.switch import switch_modules
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
-from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
 from buildsys.pipeline.plancache import Planned, find_announcing, find_planned, save_planned
+from buildsys.pipeline.pruning import prune_left_over
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.step import Record
 from buildsys.pipeline.steps import StepExecutor
@@ -108,7 +106,7 @@ def run_session(
                 part = run_plan(partial, store, executor, progress, jobs, True)
                 result = join_results(result, part, plan, partial)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
-                _prune_left_over(request, options.is_privileged)
+                prune_left_over(request, options.is_privileged)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
             if planned is not kept and options.key and watch.is_settled:
                 _keep(planned, options, watch)
@@ -145,25 +143,6 @@ def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:
     stamps = [(path, stamp) for path, stamp in watch.stamps if path in watch.beside]
     with contextlib.suppress(BuildsysError):
         save_planned(planned.request.config.objdir, options.key, planned, stamps)
-
-
-def _prune_left_over(request: Request, is_privileged: bool) -> None:
-    """Remove the modules that nothing describes any more, each directory at one moment."""
-    if request.tree is not None and request.tree.troubles:
-        return  # one that could not be read is not gone
-    described = {module.name for module in request.modules}
-    place = install_place(request, is_privileged)
-    for receipt in find_left_over(load_receipts(receipts_directory(request)), described):
-        if receipt.directory != place.target:
-            own = replace(place, modules=receipt.directory)
-            installation = installation_at(request.config, request.target, own)
-            switch_modules([], installation, [receipt.name])
-            follow_modules(installation)
-    usual = installation_at(request.config, request.target, place)
-    names = [name for name in usual.load_receipts() if name not in described]
-    if names:
-        switch_modules([], usual, names)
-        follow_modules(usual)
 
 
 def _refuse_early(request: Request, options: RunOptions) -> None:

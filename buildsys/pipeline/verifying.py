@@ -48,7 +48,7 @@ def verify_tree(
         lines = parse_metalog(read_whole(config.metalog))
         findings += compare_metalog(config.metalog, recorded, from_metalog(lines))
     findings += further
-    kernel = _find_kernel(config)
+    kernel = find_tree_kernel(config)
     broken = {finding.path for finding in findings if finding.severity is Severity.ERROR}
     findings += _judge(config, kernel, recorded, broken)
     return Verification(tuple(recorded), kernel, tuple(findings))
@@ -74,10 +74,15 @@ def find_recorded(config: Config) -> tuple[Recorded, ...]:
     return from_metalog(parse_metalog(read_whole(config.metalog)))
 
 
-def _find_kernel(config: Config) -> Kernel:
+def has_known_kernel(config: Config) -> bool:
+    """Tell whether the tree's kernel is known: given, or in the tree."""
+    return config.kernel is not None or (config.destdir / _KERNEL).is_file()
+
+
+def find_tree_kernel(config: Config) -> Kernel:
     """Take the kernel that is given, else the tree's own, else what else is known of it."""
-    own = config.destdir / _KERNEL
-    if config.kernel is None and own.is_file():
+    if config.kernel is None and has_known_kernel(config):
+        own = config.destdir / _KERNEL
         machine = load_machine(config.machine, config.machine_arch or None)
         return load_kernel(own, machine.module_directory, None, machine.arch)
     target = load_target(config)

@@ -19,6 +19,7 @@ from buildsys.check.together import find_clashes
 from buildsys.check.verdict import Outcome
 from buildsys.cli import Context
 from buildsys.elf.reader import refuse_unreadable
+from buildsys.pipeline.outputs import refuse_inputs, refuse_places
 from buildsys.report.matrix import describe_matrix
 from buildsys.report.model import ModuleResult, Report, Stage, State, Target
 from buildsys.report.text import TextOptions, describe_report
@@ -43,7 +44,15 @@ def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     given = _below(context, getattr(arguments, "kernel_given", ()))
     kmods, unread = split_readable(tuple(_expand(arguments.files)))
     plan = plan_judging(config, given, kmods)
-    explainer = make_explainer(config, _below(context, arguments.old_kernel))
+    old = _below(context, arguments.old_kernel)
+    boot = () if arguments.boot_cfg is None else _below(context, [arguments.boot_cfg])
+    plists = (path.with_suffix(".plist") for path in kmods)
+    read = (*kmods, *plists, *given, config.kernel, *old, *boot, config.file)
+    for one in wanted:
+        if one.path != STANDARD_OUTPUT:
+            refuse_inputs("--report", one.path, read)
+            refuse_places("--report", one.path, config, allowed=("objdir",))
+    explainer = make_explainer(config, old)
     policy = parse_policy(config.drift)
     wishes = Wishes(
         has_details(wanted),

@@ -10,6 +10,7 @@ from buildsys.check.verdict import Severity
 from buildsys.cli import Context
 from buildsys.install.switch import describe_switch
 from buildsys.pipeline.fromset import FromSet, SetInstalled, install_set
+from buildsys.pipeline.needing import describe_needs
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.report import describe_notes
 from buildsys.verbs.settings import read_config
@@ -35,7 +36,9 @@ def install_from(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             print(error.output, file=sys.stderr)
         return ExitStatus.FINDINGS
     _tell(done, arguments, context)
-    return ExitStatus.DONE
+    if done.needs:
+        print(f"stayed, being needed:\n{describe_needs(done.needs)}", file=sys.stderr)
+    return ExitStatus.FINDINGS if done.needs else ExitStatus.DONE
 
 
 def _tell(done: SetInstalled, arguments: argparse.Namespace, context: Context) -> None:

@@ -8,6 +8,7 @@ from buildsys.base.files import make_directory, write_if_changed
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.pipeline.descriptors import lacks_tree
+from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.plan import select_modules
 from buildsys.pipeline.session import load_named
 from buildsys.srctree.importing import Importer, path_variables
@@ -29,6 +30,7 @@ def import_tree(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     }
     origin = f"NetBSD {target.version.release}, {target.machine.label}"
     directory = Path(context.directory, arguments.output)
+    refuse_places("--output", directory, config, allowed=("modules",))
     _refuse_other_files(directory)
     importer = Importer(path_variables(paths), origin)
     for file in importer.render(modules):

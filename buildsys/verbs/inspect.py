@@ -9,6 +9,7 @@ from buildsys.base.files import write_whole
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.module.order import close_over, collect_requirements
+from buildsys.pipeline.outputs import refuse_inputs
 from buildsys.pipeline.plan import make_plan, select_modules
 from buildsys.pipeline.request import (
     load_request,
@@ -74,6 +75,9 @@ def compile_commands(arguments: argparse.Namespace, context: Context) -> ExitSta
                     }
                 )
     path = Path(context.directory, arguments.output)
+    refuse_inputs("--output", path, (source for step in plan.steps for source in step.inputs))
+    described = (module.place.path for module in request.modules)
+    refuse_inputs("--output", path, (*described, request.config.file))
     write_whole(path, (json.dumps(rows, indent=1) + "\n").encode())
     print(f"{show_path(path, context.directory)}: {count(len(rows), 'command')}")
     return ExitStatus.DONE

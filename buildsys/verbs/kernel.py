@@ -18,6 +18,7 @@ from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.options import WATCHED, find_option
 from buildsys.kernel.version import parse_version
+from buildsys.pipeline.outputs import refuse_inputs
 from buildsys.pipeline.target import load_target
 from buildsys.toolchain.machine import load_machine
 from buildsys.verbs.settings import read_config
@@ -37,7 +38,8 @@ def kernel(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         case "save":
             if not 1 <= len(operands) <= 2:
                 raise UsageError("kernel save: expected [KERNEL] FILE")
-            found, _ = _load(arguments, config, operands[0] if len(operands) == 2 else None)
+            found, path = _load(arguments, config, operands[0] if len(operands) == 2 else None)
+            refuse_inputs("kernel save", operands[-1], (path, arguments.builtins, config.file))
             save_kernel(found, operands[-1])
             print(f"{found.label}: saved as {show_path(operands[-1], context.directory)}")
             return ExitStatus.DONE

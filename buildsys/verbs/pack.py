@@ -7,6 +7,7 @@ from buildsys.base.epoch import read_time
 from buildsys.base.errors import ExitStatus
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
+from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.packing import load_metalog, pack_tree
 from buildsys.pipeline.places import usual_place
 from buildsys.pipeline.target import load_target
@@ -21,6 +22,7 @@ def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Make the sets of what METALOG describes, with their SHA512 and MD5."""
     config = read_config(arguments, context)
     output = Path(context.directory, arguments.output or config.sets)
+    refuse_places("--output", output, config)
     keys = [parse_key(text, context.directory) for text in arguments.sign]
     packed = pack_tree(config, read_time(context.environment), output, arguments.format, keys)
     for name, members in packed.sets:

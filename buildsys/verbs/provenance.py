@@ -13,6 +13,7 @@ from buildsys.base.shipped import shipped_path
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.receipt import load_receipt
+from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import find_surroundings, lock_objdir, open_store
@@ -38,10 +39,11 @@ Roots = tuple[tuple[str, Path], ...]
 def provenance(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Write the documents about what is installed, from the plan and the receipts."""
     config = read_config(arguments, context)
+    output = Path(context.directory, arguments.output or config.sets)
+    refuse_places("--output", output, config)
     request = load_request(config, context.environment)
     plan = make_plan(request, find_surroundings(request, False), (), has_install=True)
     build = _describe(request, plan, context)
-    output = Path(context.directory, arguments.output or config.sets)
     make_directory(output)
     for name, content in (
         ("modules.spdx.json", render_sbom(build)),

@@ -14,13 +14,21 @@ from pathlib import Path
 from buildsys.base.command import CommandRunner
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import ExitStatus, InterruptedRunError, UsageError
-from buildsys.base.wording import count, show_path
+from buildsys.base.locks import hold_lock
+from buildsys.base.wording import count, name_some, show_path
 from buildsys.check.verdictfile import load_verdict
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.kernel.load import load_kernel
 from buildsys.pipeline.loggroups import find_groups, now_seconds
+from buildsys.pipeline.outputs import refuse_containing, refuse_inputs, refuse_places
 from buildsys.pipeline.progress import LineProgress
+from buildsys.pipeline.publishing import (
+    RELEASE,
+    ReleasedTarget,
+    publish_release,
+    refuse_odd_output,
+)
 from buildsys.pipeline.release import (
     DONE,
     FAILED,
@@ -30,6 +38,7 @@ from buildsys.pipeline.release import (
     TargetOutcome,
     load_outcome,
     place_target,
+    place_work,
     release_target,
     share_jobs,
     worst_status,
@@ -38,7 +47,7 @@ from buildsys.pipeline.release import (
 from buildsys.pipeline.session import RunOptions
 from buildsys.provenance.signing import parse_key
 from buildsys.report.model import BuildOutcome, ModuleResult, Report, Stage, State, Target
-from buildsys.report.writing import parse_wanted, write_reports
+from buildsys.report.writing import STANDARD_OUTPUT, Wanted, parse_wanted, write_reports
 from buildsys.toolchain.machine import load_machine
 from buildsys.toolchain.model import Machine
 from buildsys.verbs.settings import read_config
@@ -66,11 +75,60 @@ def release(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     read_time(context.environment)
     for text in arguments.sign:
         parse_key(text, context.directory)
+    output = refuse_odd_output(Path(context.directory, arguments.output))
+    _refuse_outputs(config, output, targets, wanted, context)
     begin = time.monotonic()
-    outcomes = _release_all(arguments, context, targets)
-    seconds = time.monotonic() - begin
-    write_reports(_make_report(targets, outcomes, seconds), wanted)
-    return _sum_up(arguments, targets, outcomes, seconds)
+    with hold_lock(place_work(config, output, arguments.names) / "lock", "releasing"):
+        outcomes = _release_all(arguments, context, targets)
+        seconds = time.monotonic() - begin
+        write_reports(_make_report(targets, outcomes, seconds), wanted)
+        told = _publish(arguments, context, config, targets, outcomes)
+    return _sum_up(arguments, targets, outcomes, seconds, told)
+
+
+def _refuse_outputs(
+    config: Config,
+    output: Path,
+    targets: Sequence[ReleaseTarget],
+    wanted: Sequence[Wanted],
+    context: Context,
+) -> None:
+    """Refuse to write over what is read, before anything is done."""
+    kernels = [target.kernel for target in targets]
+    refuse_places("--output", output, config)
+    refuse_containing("--output", output, config, (context.directory, config.file))
+    for kernel in kernels:
+        refuse_containing("--output", output, config, () if kernel is None else (kernel,))
+    for one in wanted:
+        if one.path != STANDARD_OUTPUT:
+            refuse_inputs("--report", one.path, (*kernels, config.file, config.metalog))
+            refuse_places("--report", one.path, config, allowed=("objdir",))
+
+
+def _publish(
+    arguments: argparse.Namespace,
+    context: Context,
+    config: Config,
+    targets: Sequence[ReleaseTarget],
+    outcomes: Sequence[TargetOutcome],
+) -> str:
+    """Put what came through in place; with a failure only where it was told to go on."""
+    output = refuse_odd_output(Path(context.directory, arguments.output))
+    work = place_work(config, output, arguments.names)
+    done = [
+        ReleasedTarget(target.name, target.machine.label, work / target.name, outcome)
+        for target, outcome in zip(targets, outcomes, strict=True)
+    ]
+    where = show_path(output, context.directory)
+    is_whole = all(one.is_done for one in done)
+    if not any(one.is_done for one in done) or not (is_whole or arguments.keep_going):
+        return f"{where}: left as it was" if os.path.lexists(output) else ""
+    keys = tuple(parse_key(text, context.directory) for text in arguments.sign)
+    published = publish_release(output, done, keys)
+    lines = [f"{where}: {count(len(published.targets), 'target')}, listed in {RELEASE}"]
+    if published.foreign:
+        lines.append(f"kept in {where}, not of this release: {name_some(published.foreign)}")
+    return "\n".join(lines)
 
 
 def _given_kernels(arguments: argparse.Namespace, config: Config) -> tuple[str, ...]:
@@ -126,8 +184,9 @@ def _release_one(
     arguments: argparse.Namespace, context: Context, config: Config, target: ReleaseTarget
 ) -> ExitStatus:
     """Do one target in this process, and leave its outcome for the one that asked."""
-    output = Path(context.directory, arguments.output)
-    own = place_target(config, output, arguments.target_name, not arguments.is_one_of_several)
+    output = refuse_odd_output(Path(context.directory, arguments.output))
+    work = place_work(config, output, arguments.names)
+    own = place_target(config, work, arguments.target_name, not arguments.is_one_of_several)
     own = replace(own, machine=target.machine.label, machine_arch="", kernel=target.kernel)
     options = RunOptions(
         time.time_ns(), tuple(dict.fromkeys(arguments.names)), True, arguments.jobs,
@@ -216,7 +275,7 @@ def _release_all(
                     targets, pool.map(lambda t: crew.run(t, each), targets), strict=True
                 ):
                     outcomes.append(ran.outcome)
-                    if text := _describe(arguments, context, target, ran):
+                    if text := _describe(arguments, ran):
                         print(groups.wrap(target.name, text, now_seconds()), flush=True)
             except (KeyboardInterrupt, InterruptedRunError):
                 crew.runner.stop()
@@ -224,9 +283,7 @@ def _release_all(
     return tuple(outcomes)
 
 
-def _describe(
-    arguments: argparse.Namespace, context: Context, target: ReleaseTarget, ran: _Ran
-) -> str:
+def _describe(arguments: argparse.Namespace, ran: _Ran) -> str:
     """Say what became of a target: all of it, with -q only failures and doubts."""
     outcome = ran.outcome
     lines = []
@@ -239,9 +296,6 @@ def _describe(
             took = f" ({stage.seconds:.1f} s)" if stage.state == DONE else ""
             lines.append(f"{stage.name}: {stage.message or stage.state}{took}")
     lines += outcome.doubts
-    if not arguments.quiet and _is_well(outcome):
-        output = Path(context.directory, arguments.output) / target.name
-        lines.append(f"in {show_path(output, context.directory)}")
     return "\n".join(filter(None, lines))
 
 
@@ -254,6 +308,7 @@ def _sum_up(
     targets: Sequence[ReleaseTarget],
     outcomes: Sequence[TargetOutcome],
     seconds: float,
+    published: str,
 ) -> ExitStatus:
     bad = [t.name for t, outcome in zip(targets, outcomes, strict=True) if not _is_well(outcome)]
     modules = sum(len(outcome.modules) for outcome in outcomes)
@@ -261,6 +316,8 @@ def _sum_up(
     told += (
         f"failed: {', '.join(bad)}" if bad else "all built, checked, installed, packed, verified"
     )
+    if published and (bad or not arguments.quiet):
+        print(published, file=sys.stderr if bad else sys.stdout)
     if bad or not arguments.quiet:
         print(told, file=sys.stderr if bad else sys.stdout)
     return worst_status([stage.status for outcome in outcomes for stage in outcome.stages])

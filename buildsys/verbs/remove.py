@@ -1,6 +1,7 @@
 """The verbs that take away what others made: uninstall, clean."""
 
 import argparse
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -9,14 +10,18 @@ from buildsys.base.files import remove_file, remove_tree
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.debug import find_debug_trees
+from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import find_left_over, load_receipts
 from buildsys.install.remove import uninstall_recorded
+from buildsys.install.switch import finish_interrupted
+from buildsys.pipeline.needing import NeededError, describe_needs, find_needs
 from buildsys.pipeline.objdir import KEPT, RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.plan import select_modules
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.session import lock_objdir
+from buildsys.pipeline.vetting import find_kmods
 from buildsys.verbs.settings import read_config
 
 
@@ -25,7 +30,9 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     request = load_request(read_config(arguments, context), context.environment)
     directory = receipts_directory(request)
     place = install_place(request, is_privileged=False)
+    installation = installation_at(request.config, request.target, place)
     with _lock(request, "uninstalling"):
+        finish_interrupted(installation)
         receipts = load_receipts(directory)
         installed = {receipt.name for receipt in receipts}
         for name in arguments.names:
@@ -35,8 +42,9 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         if arguments.left_over:
             described = {module.name for module in request.modules}
             names &= {receipt.name for receipt in find_left_over(receipts, described)}
+        _judge_needs(arguments, context, request, place, names)
         # The debug trees are looked for before the receipts go.
-        debug = find_debug_trees(installation_at(request.config, request.target, place))
+        debug = find_debug_trees(installation)
         trees = [(directory, place), *((tree.receipts, tree.place) for tree in debug)]
         removals = [
             uninstall_recorded(path, own, request.config.metalog, names, arguments.force)
@@ -50,6 +58,27 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         print(f"kept: {show_path(place.destdir / file.target, context.directory)}: {file.reason}")
     print(f"{count(len(removed), 'file')} removed, {len(kept)} kept")
     return ExitStatus.FAILED if kept else ExitStatus.DONE
+
+
+def _judge_needs(
+    arguments: argparse.Namespace,
+    context: Context,
+    request: Request,
+    place: InstallPlace,
+    names: set[str],
+) -> None:
+    """Refuse to take away what other modules or the machine need, or say so where it is forced."""
+    tree = place.destdir / place.target
+    needs = find_needs(request.config, find_kmods(tree), names)
+    if not needs:
+        return
+    where = show_path(tree, context.directory)
+    if not arguments.even_needed:
+        raise NeededError(
+            f"{where}: nothing was removed, for these are needed; name what requires them, too, or"
+            f" insist with --even-needed:\n{describe_needs(needs)}"
+        )
+    print(f"{where}: removed, though needed:\n{describe_needs(needs)}", file=sys.stderr)
 
 
 def clean(arguments: argparse.Namespace, context: Context) -> ExitStatus:

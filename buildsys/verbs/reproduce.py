@@ -17,6 +17,7 @@ from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.elf.difference import find_first_difference
+from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.target import load_target
 from buildsys.pipeline.twice import Condition, build_once, choose_conditions, lay_sources
 from buildsys.toolchain.discover import load_toolchain
@@ -33,6 +34,8 @@ def reproduce(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if dict(config.origins)["reproducible"] == "default":
         config = replace(config, reproducible=True)
     read_time(context.environment)
+    if arguments.output is not None:
+        refuse_places("--output", Path(context.directory, arguments.output), config)
     with _open_work(arguments, context) as work:
         jobs = arguments.jobs or len(os.sched_getaffinity(0))
         conditions = choose_conditions(work, jobs, _find_needed(config, context))

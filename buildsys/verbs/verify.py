@@ -29,7 +29,7 @@ def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if arguments.tree is not None:
         destdir = Path(context.directory, arguments.tree)
         moved = config.metalog == config.destdir / "METALOG"
-        metalog = destdir / "METALOG" if moved else config.metalog
+        metalog = _find_metalog(destdir) if moved else config.metalog
         config = replace(config, destdir=destdir, metalog=metalog)
     recorded = find_recorded(config)
     unsigned: Iterable[Finding] = ()
@@ -39,6 +39,12 @@ def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     _show(arguments, context, config, recorded, done.kernel, done.findings)
     is_right = not any(finding.severity is Severity.ERROR for finding in done.findings)
     return ExitStatus.DONE if is_right else ExitStatus.FINDINGS
+
+
+def _find_metalog(destdir: Path) -> Path:
+    """Find the METALOG of a tree: in it, or beside it, where a release has it."""
+    inside, beside = destdir / "METALOG", destdir.parent / "METALOG"
+    return beside if beside.is_file() and not inside.exists() else inside
 
 
 def _find_unsigned(

@@ -1,6 +1,7 @@
 """Many machines and kernels in one call: stages, summary, status, reports."""
 
 import json
+import os
 import tarfile
 from xml.etree import ElementTree
 
@@ -28,6 +29,10 @@ def test_a_release_gives_each_machine_its_tree_and_sets(workspace: Workspace) ->
     assert ran.out.endswith("all built, checked, installed, packed, verified\n")
     again = workspace.run("release", "-m", MACHINES, "-o", "out")
     assert "build: 3 modules, 0 steps run" in again.out
+    assert workspace.run("verify", "out/amd64-x86_64/destdir").status == 0
+    fewer = workspace.run("release", "-m", "amd64", "-o", "out")
+    assert "out: 1 target, listed in RELEASE.json" in fewer.out
+    assert sorted(os.listdir(workspace.path("out"))) == ["RELEASE.json", "amd64-x86_64"]
 
 
 @pytest.mark.parametrize("words", [("-m", ","), ("-m", "amd64,"), ("--kernel", "amd64=")])
@@ -51,7 +56,10 @@ def test_groups_fold_the_log_where_ci_can(workspace: Workspace) -> None:
     workspace.environment["GITHUB_ACTIONS"] = "true"
     ran = workspace.run("release", "-m", "amd64")
     assert ran.out.startswith("::group::amd64-x86_64\nbuild: ")
-    assert "\n::endgroup::\n1 target, 3 modules, " in ran.out
+    assert (
+        "\n::endgroup::\nrelease: 1 target, listed in RELEASE.json\n1 target, 3 modules, "
+        in ran.out
+    )
 
 
 def test_a_failure_is_told_and_the_others_go_on_with_k(workspace: Workspace) -> None:
@@ -64,9 +72,15 @@ def test_a_failure_is_told_and_the_others_go_on_with_k(workspace: Workspace) -> 
     assert '#error "no"' in ran.out
     assert "after the failure of another target" in ran.out
     assert ran.err.endswith(": failed: i386-i386, amd64-x86_64\n")
+    assert not workspace.path("release").exists()
     ran = workspace.run(*words, "-k")
     assert ran.status == 1
     assert ran.err.endswith(": failed: i386-i386\n")
+    assert sorted(os.listdir(workspace.path("release"))) == ["RELEASE.json", "amd64-x86_64"]
+    released = workspace.digests("release")
+    ran = workspace.run("release", "-m", "i386")
+    assert "release: left as it was\n" in ran.err
+    assert workspace.digests("release") == released
     report = json.loads(workspace.path("r.json").read_bytes())
     words_of = {(m["target"], m["name"]): m["word"] for m in report["modules"]}
     assert words_of["i386-i386", "gamma"] == "failed"
@@ -94,7 +108,7 @@ def test_several_kernels_of_a_machine_are_targets_of_their_own(workspace: Worksp
     ran = workspace.run("release", "-m", "amd64", *kernels)
     assert ran.status == 0, ran.out + ran.err
     assert "for amd64 10.99.12 (GENERIC)" in ran.out
-    names = sorted(path.name for path in workspace.path("release").iterdir())
+    names = sorted(path.name for path in workspace.path("release").glob("*/"))
     assert len(names) == 2
     assert all(name.startswith("amd64-x86_64-") for name in names)
     ran = workspace.run("release", "-m", "i386", "--kernel", str(SMALL))
