@@ -1,12 +1,25 @@
 """How two object files differ, in words: by section, by symbol, by relocation."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildsys.elf.model import SHT_REL, SHT_RELA, ElfObject, Section, show_name
+from buildsys.elf.model import (
+    SHT_REL,
+    SHT_RELA,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+    ElfObject,
+    Section,
+    show_name,
+)
 from buildsys.elf.reader import MAGIC, find_symbols, read_elf, read_relocations
 
 _SHOWN = 8
+_DERIVED = frozenset({SHT_REL, SHT_RELA, SHT_SYMTAB, SHT_STRTAB})
+_DATE = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 123]\d"
+_CLOCK = rb"[012]\d:[0-5]\d:[0-6]\d"
+_TIME = re.compile(rb"%b \d{4}|(?:\w{3} %b )?%b(?: \d{4})?" % (_DATE, _DATE, _CLOCK))
 _TABLES = (".symtab", ".strtab", ".shstrtab")
 
 Symbol = tuple[int, int, str, int, int]  # binding, kind, section, value, size
@@ -28,6 +41,7 @@ def describe_differences(ours: Path, theirs: Path) -> tuple[str, ...]:
 def find_first_difference(ours: Path, theirs: Path) -> str:
     """Name the first section that differs between two files, with what stands there in each.
 
+    What the compiler put there comes before what follows from it (relocations, symbols, names).
     '' where every byte is the same; a file that is no ELF file has an offset only.
     """
     first, second = ours.read_bytes(), theirs.read_bytes()
@@ -37,7 +51,7 @@ def find_first_difference(ours: Path, theirs: Path) -> str:
         return f"bytes differ from offset {_first_unequal(first, second):#x} on"
     left, right = read_elf(ours), read_elf(theirs)
     here, there = _by_name(left), _by_name(right)
-    for name, section in here.items():
+    for name, section in sorted(here.items(), key=lambda item: item[1].kind in _DERIVED):
         if name not in there:
             return f"section {show_name(name)}: only here"
         contents = _content(left, section), _content(right, there[name])
@@ -47,6 +61,17 @@ def find_first_difference(ours: Path, theirs: Path) -> str:
             where = _symbol_at(left, section.index, at)
             return f"section {show_name(name)} at {at:#x}{where}: {' and '.join(texts)}"
     return describe_differences(ours, theirs)[0]
+
+
+def find_times(ours: Path, theirs: Path) -> tuple[str, str] | None:
+    """Find a date or time of day in one file where the other has another; None for no such.
+
+    They are looked for as compilers spell __DATE__, __TIME__ and __TIMESTAMP__.
+    """
+    first, second = (sorted(set(_TIME.findall(path.read_bytes()))) for path in (ours, theirs))
+    here = next((text for text in first if text not in second), None)
+    there = next((text for text in second if text not in first), None)
+    return None if here is None or there is None else (here.decode(), there.decode())
 
 
 def _first_unequal(first: bytes, second: bytes) -> int:

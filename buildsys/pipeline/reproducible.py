@@ -22,6 +22,7 @@ MODULE_ROOT = "/usr/modules"
 _REMAP = "-Wp,-iremap,"
 _MAP = "-ffile-prefix-map="
 _DEBUG_MAP = "-fdebug-prefix-map="
+_WARNINGS = ("-Wdate-time", "-Wno-error=date-time")  # no compiler records a warning's flag
 _NETBSD_GCC_ONLY = (_REMAP, "-fdebug-regex-map=", "-Wp,-fno-canonical-system-headers")
 
 Roots = tuple[tuple[str, str], ...]  # directories here, and what they are called instead
@@ -80,10 +81,10 @@ def map_argv(argv: Sequence[str], toolchain: Toolchain, roots: Roots) -> tuple[s
         has_remap = any(word.startswith(_REMAP) for word in argv)
         remaps = () if has_remap else (f"{_REMAP}{here}:{there}" for here, there in roots)
         maps = (f"{_DEBUG_MAP}{here}={there}" for here, there in roots)
-        return (*argv[:end], *remaps, *maps, *argv[end:])
+        return (*argv[:end], *remaps, *maps, *_WARNINGS, *argv[end:])
     maps = (f"{_MAP}{here}={there}" for here, there in roots)
     stock = _translate(argv[:end], dict(roots))
-    return (*stock, *maps, *argv[end:])
+    return (*stock, *maps, *_WARNINGS, *argv[end:])
 
 
 def _translate(words: Iterable[str], roots: Mapping[str, str]) -> list[str]:

@@ -5,20 +5,22 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.epoch import TIMES, read_time
-from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.errors import BuildsysError, ExitStatus, Place, UsageError
 from buildsys.base.files import make_directory
 from buildsys.base.treecopy import give_directory
-from buildsys.base.wording import count
+from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config
-from buildsys.elf.difference import find_first_difference
+from buildsys.elf.difference import find_first_difference, find_times
 from buildsys.pipeline.outputs import refuse_places
+from buildsys.pipeline.request import load_request
 from buildsys.pipeline.target import load_target
+from buildsys.pipeline.timemacros import find_time_macros
 from buildsys.pipeline.twice import Condition, build_once, choose_conditions, lay_sources
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.kind import choose_kind
@@ -45,7 +47,7 @@ def reproduce(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             _build(config, condition, arguments, context, word)
             for condition, word in zip(conditions, ("first", "second"), strict=True)
         ]
-        return _compare(config, conditions, max(statuses))
+        return _compare(config, conditions, max(statuses), context)
 
 
 @contextlib.contextmanager
@@ -119,14 +121,16 @@ def _build(
     result = build_once(config, condition, sources, arguments.names, context.environment)
     status = ExitStatus(result.status) if result.status in tuple(ExitStatus) else ExitStatus.FAILED
     text = result.output.decode(errors="replace").strip()
+    if status is ExitStatus.USAGE:
+        raise UsageError(text.removeprefix("modbuild: "))
     if text and status is not ExitStatus.DONE:
         print(f"the {word} build says:\n{text}", file=sys.stderr)
-    if status is ExitStatus.USAGE:
-        raise BuildsysError(f"the {word} build could not be called as it should")
     return status
 
 
-def _compare(config: Config, conditions: Sequence[Condition], worst: ExitStatus) -> ExitStatus:
+def _compare(
+    config: Config, conditions: Sequence[Condition], worst: ExitStatus, context: Context
+) -> ExitStatus:
     label = load_target(config).machine.label
     roots = [condition.objdir / label for condition in conditions]
     found = [
@@ -135,17 +139,42 @@ def _compare(config: Config, conditions: Sequence[Condition], worst: ExitStatus)
     ]
     names = sorted(found[0].keys() | found[1].keys())
     modules = sorted({name.parent for name in names if name.suffix == ".kmod"})
-    different = set()
+    different: set[Path] = set()
+    times: list[tuple[Path, str]] = []
     for name in names:
         text = _find_difference(found[0].get(name), found[1].get(name))
         if text:
             different.add(name.parent)
             print(f"{name.name}: differs: {text}")
+            times.extend(_find_times(name, found))
+    for line in _explain_times(config, context, times):
+        print(line)
     told = f"{len(modules) - len(different)} the same byte for byte, {len(different)} not"
     print(f"{count(len(modules), 'module')} built twice: {told}")
     if worst is ExitStatus.FAILED or not modules:
         return ExitStatus.FAILED
     return ExitStatus.FINDINGS if different or worst is not ExitStatus.DONE else ExitStatus.DONE
+
+
+def _find_times(name: Path, found: Sequence[Mapping[Path, Path]]) -> Iterator[tuple[Path, str]]:
+    """Give the module and what to say where both results have a date or time of their own."""
+    if all(name in known for known in found):
+        times = find_times(*(known[name] for known in found))
+        if times is not None:
+            yield name.parent, f"{name.name}: a date or time: {times[0]!r} and {times[1]!r}"
+
+
+def _explain_times(
+    config: Config, context: Context, times: Sequence[tuple[Path, str]]
+) -> Iterator[str]:
+    """Say of differences that they are dates or times, and which lines ask for them."""
+    yield from (text for _, text in times)
+    names = {str(name) for name, _ in times}
+    if names:
+        modules = load_request(config, context.environment).modules
+        for place, macro in find_time_macros(one for one in modules if one.name in names):
+            shown = Place(Path(show_path(place.path, context.directory)), place.line)
+            yield f"{shown}: {macro}"
 
 
 def _find_difference(one: Path | None, two: Path | None) -> str:

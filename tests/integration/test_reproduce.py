@@ -44,8 +44,10 @@ def test_a_new_time_makes_reproducible_results_stale(workspace: Workspace) -> No
     workspace.write("modules/gamma/tables.c", "const char gamma_day[] = __DATE__;\n")
     workspace.edit("modules/gamma/gamma.c", "? gamma_table(SHAPE) & 0", "? 0")
     kmod = workspace.path("obj/amd64-x86_64/gamma/gamma.kmod")
-    assert workspace.run("build", "-P", "gamma").status == 0
+    ran = workspace.run("build", "-P", "gamma")
+    assert ran.status == 0
     assert b"Jan  2 1970" in kmod.read_bytes()
+    assert "warning: expansion of date or time macro" in ran.out + ran.err
     workspace.environment["SOURCE_DATE_EPOCH"] = "172800"
     assert workspace.run("build", "-P", "gamma").status == 0
     assert b"Jan  3 1970" in kmod.read_bytes()
@@ -67,6 +69,10 @@ def test_a_time_in_a_module_is_found_and_shown(workspace: Workspace) -> None:
     assert ran.status == 2, ran.out + ran.err
     assert "gamma.kmod: differs: section .rodata" in ran.out
     assert "Jan  2 1971" in ran.out
+    assert "\ngamma.kmod: a date or time: 'Jan  2 1971" in ran.out
+    line = len(path.read_text().splitlines()) - 1
+    assert f"\nmodules/gamma/gamma.c:{line}: __DATE__\n" in ran.out
+    assert f"\nmodules/gamma/gamma.c:{line}: __TIME__\n" in ran.out
     assert "2 modules built twice: 1 the same byte for byte, 1 not" in ran.out
     workspace.environment["SOURCE_DATE_EPOCH"] = "86400"
     ran = workspace.run("reproduce", "gamma")
@@ -96,6 +102,8 @@ def test_a_build_that_fails_is_told_and_compares_the_rest(workspace: Workspace) 
     assert ran.status == 1
     assert "the first build says:" in ran.err
     assert "2 modules built twice: 2 the same" in ran.out
+    ran = workspace.run("reproduce", "nosuch")
+    assert (ran.status, ran.err.count("nosuch")) == (3, 1), ran.err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buildsys.elf.difference import describe_differences
+from buildsys.elf.difference import describe_differences, find_first_difference, find_times
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine
 
@@ -63,3 +63,34 @@ def test_another_machine_is_told_first(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     theirs = compile_text(tmp_path / "two/a.o", BASE, label="i386")
     assert describe_differences(ours, theirs)[0].startswith("header: for another machine")
+
+
+CALLER = 'void f(const char *);\nvoid g(void);\nvoid g(void) { f(%s); f("same"); }\n'
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("Nov 23 2026", "Jan  2 1971"),
+        ("09:59:01", "10:00:12"),
+        ("Mon Nov 23 09:59:01 2026", "Sat Jan  2 00:00:00 1971"),
+        ("built Nov 23 2026 09:59:01", "built Nov 23 2026 10:59:01"),
+    ],
+)
+def test_dates_and_times_that_differ_are_found(tmp_path: Path, one: str, two: str) -> None:
+    (tmp_path / "two").mkdir()
+    ours = compile_text(tmp_path / "a.o", CALLER % f'"{one}"')
+    theirs = compile_text(tmp_path / "two/a.o", CALLER % f'"{two}"')
+    found = find_times(ours, theirs)
+    assert found is not None
+    assert all(part in whole for part, whole in zip(found, (one, two), strict=True))
+    assert find_first_difference(ours, theirs).startswith("section .rodata")
+    assert find_times(ours, ours) is None
+
+
+def test_what_was_compiled_is_told_before_what_follows_from_it(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    ours = compile_text(tmp_path / "a.o", CALLER % '"some text that is long"')
+    theirs = compile_text(tmp_path / "two/a.o", CALLER % '"text"')
+    assert ".rela" not in find_first_difference(ours, theirs)
+    assert find_times(ours, theirs) is None

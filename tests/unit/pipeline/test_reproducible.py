@@ -9,6 +9,7 @@ from buildsys.toolchain.machine import load_machine
 from buildsys.toolchain.model import CompilerFamily
 
 ROOTS = (("/src", "/usr/src"), ("/src/sys", "/usr/src/sys"))
+WARNINGS = ("-Wdate-time", "-Wno-error=date-time")
 STOCK = (
     "cc", "-O2", "-Wp,-iremap,/src:/usr/src", "-Wp,-iremap,/:/", "-Wp,-iremap,/x11:/usr/xsrc",
     "-Wp,-fno-canonical-system-headers", "-fdebug-regex-map=/usr/src/(.*)/obj$=/usr/obj/\\1",
@@ -21,7 +22,7 @@ def test_what_only_netbsds_gcc_knows_is_said_in_other_words() -> None:
     assert map_argv(STOCK, toolchain, ROOTS) == (
         "cc", "-O2", "-ffile-prefix-map=/x11=/usr/xsrc",
         "-ffile-prefix-map=/src=/usr/src", "-ffile-prefix-map=/src/sys=/usr/src/sys",
-        "-MD", "-MF", "d", "-c", "/src/a.c",
+        *WARNINGS, "-MD", "-MF", "d", "-c", "/src/a.c",
     )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def test_netbsds_gcc_keeps_what_its_makefiles_say() -> None:
     zig = load_toolchain("zig", load_machine("amd64"), tooldir=None, environment={})
     toolchain = replace(zig, kind="tooldir", compiler=CompilerFamily.GCC)
     maps = ("-fdebug-prefix-map=/src=/usr/src", "-fdebug-prefix-map=/src/sys=/usr/src/sys")
-    assert map_argv(STOCK, toolchain, ROOTS) == (*STOCK[:8], *maps, *STOCK[8:])
+    assert map_argv(STOCK, toolchain, ROOTS) == (*STOCK[:8], *maps, *WARNINGS, *STOCK[8:])
     bare = ("cc", "-c", str(Path("/src/a.c")))
     remaps = ("-Wp,-iremap,/src:/usr/src", "-Wp,-iremap,/src/sys:/usr/src/sys")
-    assert map_argv(bare, toolchain, ROOTS) == ("cc", *remaps, *maps, *bare[1:])
+    assert map_argv(bare, toolchain, ROOTS) == ("cc", *remaps, *maps, *WARNINGS, *bare[1:])
