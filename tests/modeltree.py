@@ -24,7 +24,7 @@ from buildsys.base import shipped
 from buildsys.base.digest import digest_file
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.version import parse_version
-from buildsys.pipeline import store
+from buildsys.pipeline import storevalues
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine
 
@@ -228,7 +228,7 @@ class ModelTree:
         path = f"{self.root}/bin:/usr/bin:/bin"
         with (
             mock.patch.object(shipped, "_PACKAGE", self.root / "package/buildsys"),
-            mock.patch.object(store, "digest_file", self._digest_file),
+            mock.patch.object(storevalues, "digest_file", self._digest_file),
             mock.patch.object(time, "time_ns", self._tell_time),
             mock.patch.dict(os.environ, {"PATH": path}),
         ):

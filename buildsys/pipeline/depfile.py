@@ -2,11 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _ASSEMBLER_INPUT = re.compile(rb'\.(?:incbin|include)\s+\\?"([^"\\\n]+)')
 _HAS_INCLUDE = re.compile(rb'__has_include(?:_next)?\s*\(\s*([<"])([^>"\n]+)[>"]')
+Questions = tuple[tuple[str, bool], ...]  # names, and whether they were asked for in quotes
 _DOTS = frozenset({".", "..", ""})  # these parts of a path are always there
 
 
@@ -67,12 +69,57 @@ def find_assembler_inputs(source: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.fsdecode(name) for name in names))
 
 
-def find_questions(source: bytes) -> tuple[tuple[str, bool], ...]:
+def find_questions(source: bytes) -> Questions:
     """Give the files for whose presence __has_include asks; True where "…" asks."""
     if b"__has_include" not in source:
         return ()
     found = ((os.fsdecode(match[2]), match[1] == b'"') for match in _HAS_INCLUDE.finditer(source))
     return tuple(dict.fromkeys(found))
+
+
+def find_asked(
+    headers: Iterable[str], roots: Sequence[str], known: dict[str, Questions]
+) -> Iterator[str]:
+    """Give what __has_include did not find, where it would have been found before the rest.
+
+    known holds the questions of headers that were read already, and gets those of the others.
+    """
+    for path in headers:
+        questions = known.get(path)
+        if questions is None:
+            try:
+                questions = find_questions(Path(path).read_bytes())
+            except OSError:
+                questions = ()
+            known[path] = questions
+        for name, is_quoted in questions:
+            for place in (os.path.dirname(path), *roots) if is_quoted else roots:
+                candidate = os.path.normpath(os.path.join(place, name))
+                if os.path.exists(candidate):
+                    break
+                yield candidate
+
+
+def resolve_headers(
+    discovered: Iterable[str], known: Iterable[str], places: dict[str, str]
+) -> list[str]:
+    """Give each file by its real name, once, and the places whose links led there.
+
+    A header that a hundred modules reach through their own links is then one file. places holds
+    real names of directories that were asked for already; known are files to leave out.
+    """
+    found: dict[str, None] = {}
+    for path in discovered:
+        directory, slash, name = path.rpartition("/")
+        real = places.get(directory)
+        if real is None:
+            real = places[directory] = os.path.realpath(directory)
+        if real != directory:
+            found[directory] = None
+        found[f"{real}{slash}{name}"] = None
+    for path in known:
+        found.pop(path, None)
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)

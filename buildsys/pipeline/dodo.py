@@ -23,7 +23,8 @@ from buildsys.pipeline.session import (
 )
 from buildsys.pipeline.settings import load_config
 from buildsys.pipeline.step import Record, Step
-from buildsys.pipeline.store import Store, Ticket
+from buildsys.pipeline.store import Store
+from buildsys.pipeline.storevalues import Ticket
 from buildsys.pipeline.tasks import action_failure, dodo_error, running_backend
 
 _DONE_KEY = "_values_:"  # what doit's dependency manager sets first when a task was done

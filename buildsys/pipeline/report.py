@@ -44,6 +44,26 @@ def _some(names: Sequence[str]) -> str:
     return f"{count(len(names), 'module')} ({shown}{f' and {rest} more' if rest > 0 else ''})"
 
 
+def describe_pruned(session: Session, directory: Path) -> list[str]:
+    """Say what was taken out of the object directory, and what was left there."""
+    pruned = session.pruned
+    if pruned is None:
+        return []
+    lines = []
+    if pruned.files:
+        whose = "that no step makes any more"
+        if pruned.modules:
+            whose = f"of {', '.join(pruned.modules)}, no longer described"
+        place = show_path(session.request.config.objdir, directory)
+        lines.append(f"removed from {place}: {count(pruned.files, 'file')} {whose}")
+    lines.extend(
+        f"kept: {show_path(path, directory)}: no step makes it any more, and it is not what was"
+        " made"
+        for path in pruned.kept
+    )
+    return lines
+
+
 def describe_up_to_date(session: Session, has_install: bool, directory: Path) -> str:
     """Say that there was nothing to do."""
     if not session.plan.modules:

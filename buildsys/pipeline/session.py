@@ -28,6 +28,7 @@ from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.step import Record
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
+from buildsys.pipeline.sweeping import Pruned, note_planned, prune
 from buildsys.pipeline.target import DEFAULT_RELEASE
 from buildsys.pipeline.tasks import Progress, find_stale, run_plan
 from buildsys.pipeline.watch import Watch, find_beside, take_watch
@@ -71,6 +72,7 @@ class Session:
     left_over: tuple[Receipt, ...]
     watch: Watch
     tally: Tally | None = None  # what a launcher did
+    pruned: Pruned | None = None  # what was taken out of OBJDIR
 
 
 def run_session(
@@ -80,6 +82,7 @@ def run_session(
     progress: Progress,
 ) -> Session:
     """Bring modules up to date, one run at a time on an object directory."""
+    asked = options.names
     kept = find_planned(config.objdir, options.key) if options.key else None
     if kept is None:
         request, names = load_named(config, environment, options.names)
@@ -105,6 +108,7 @@ def run_session(
                 partial = plan_partial(request, plan, result, options.is_privileged)
                 part = run_plan(partial, store, executor, progress, jobs, True)
                 result = join_results(result, part, plan, partial)
+            pruned = _prune_objects(request, plan, store, asked, result)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 prune_left_over(request, options.is_privileged)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
@@ -114,7 +118,8 @@ def run_session(
             store.close()
     receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
-    return Session(request, plan, result, find_left_over(receipts, described), watch, tally)
+    left_over = find_left_over(receipts, described)
+    return Session(request, plan, result, left_over, watch, tally, pruned)
 
 
 def _plan(
@@ -145,6 +150,27 @@ def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:
         save_planned(planned.request.config.objdir, options.key, planned, stamps)
 
 
+def _prune_objects(
+    request: Request, plan: Plan, store: Store, asked: Sequence[str], result: RunResult
+) -> Pruned | None:
+    """Take out of OBJDIR what nothing plans any more, where this run planned all there is."""
+    if result.is_interrupted or any(map(_is_directory, asked)):
+        return None
+    config = request.config
+    owner = config.modules if request.tree is None or config.src is None else config.src / MODULES
+    if asked:
+        note_planned(plan, store, str(owner))
+        return None
+    if request.tree is not None and request.tree.troubles:
+        return None  # one that could not be read is not gone
+    return prune(plan, store, str(owner), machine_objdir(request))
+
+
+def _is_directory(name: str) -> bool:
+    """Tell whether a word names a directory with a Makefile, and not a module."""
+    return "/" in name or name in (".", "..")
+
+
 def _refuse_early(request: Request, options: RunOptions) -> None:
     """Refuse what could only fail after the whole build."""
     if options.is_replacing and not options.names:
@@ -166,7 +192,7 @@ def load_named(
 
     Gives the request and the names of modules that are meant.
     """
-    plain = tuple(name for name in names if "/" not in name and name not in (".", ".."))
+    plain = tuple(name for name in names if not _is_directory(name))
     directories = tuple(Path.cwd() / name for name in names if name not in plain)
     if not directories:
         return load_request(config, environment), plain

@@ -14,7 +14,7 @@ def load_config(
     file: Path | None = None,
 ) -> Config:
     """Read modbuild.yaml (or the given file), if there is one, and choose every setting."""
-    path = file if file is not None else directory / CONFIG_FILE
+    path = directory / (CONFIG_FILE if file is None else file)
     if file is None and not path.is_file():
         return resolve_config(options, environment, {}, directory, None)
     entries = load_yaml(path).as_map("a mapping of settings to values")

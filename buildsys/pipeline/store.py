@@ -5,65 +5,39 @@ all methods are called from one thread.
 """
 
 import os
-import stat
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from buildsys.base.digest import (
-    ABSENT,
-    RACY_NANOSECONDS,
-    Stamp,
-    digest_file,
-    digest_parts,
-    stat_stamp,
-)
-from buildsys.base.digest import digest_bytes as digest_text
+from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
-from buildsys.pipeline.depfile import Shadows, find_questions, find_shadows
+from buildsys.pipeline.depfile import (
+    Questions,
+    Shadows,
+    find_asked,
+    find_shadows,
+    resolve_headers,
+)
 from buildsys.pipeline.step import Command, Step
-from buildsys.pipeline.storefile import (
-    KnownFile,
-    Node,
-    StoreFile,
-    pack_shadows,
-    unpack_shadows,
+from buildsys.pipeline.storefile import KnownFile, Node, StoreFile, pack_shadows, unpack_shadows
+from buildsys.pipeline.storevalues import (
+    NO_KEY,
+    PREFIX_BYTES,
+    Seen,
+    StoreCounts,
+    Ticket,
+    digest_any,
+    digest_prefix,
+    make_key,
+    make_untrusted,
 )
 
-_PREFIX_BYTES = 8
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What a step's known inputs held before it ran; given back to Store.record."""
-
-    reason: str
-    began_ns: int
-    digests: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Files with the stamp under which their digest is trusted (None: it is not).
-
-    absent are names by directory: files which the results need not to be there.
-    """
-
-    stamps: dict[str, Stamp | None]
-    absent: dict[str, set[str]]
-
-
-@dataclass(slots=True)
-class StoreCounts:
-    """How much looking a run cost."""
-
-    stats: int = 0
-    digests: int = 0
-    forgotten: list[str] = field(default_factory=list)
+_FAILED = "it failed when it last ran"
+_MOVED = "a file that it reads changed while it ran"
+DROPPED = "dropped "  # before a record's name: outputs that it made once and makes no more
 
 
 class Store:
@@ -80,7 +54,7 @@ class Store:
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
-        self._questions: dict[str, tuple[tuple[str, bool], ...]] = {}  # of __has_include, by file
+        self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
         self._database = StoreFile(path)
         self._files = {known.path: known for known in self._database.files}
@@ -121,7 +95,7 @@ class Store:
         for _ in range(_ATTEMPTS):
             before = stamp
             self.counts.digests += 1
-            digest = ABSENT if before is None else _digest_any(path)
+            digest = ABSENT if before is None else digest_any(path)
             stamp = stat_stamp(path)
             if stamp == before:
                 return self._remember(path, stamp, digest)
@@ -164,10 +138,12 @@ class Store:
         node = self._nodes.get(step.record)
         if node is None:
             return "it had not been made"
+        if node.key == NO_KEY:
+            return node.reason
         if node.recipe != step.recipe:
             return "its command or settings changed"
         digests = [self.digest(self._paths[identity]) for identity in node.inputs]
-        if _make_key(node.recipe, digests) != node.key:
+        if make_key(node.recipe, digests) != node.key:
             return self._name_changed_input(node, digests)
         for names, places in unpack_shadows(node.shadows):
             for place in places:
@@ -178,7 +154,7 @@ class Store:
             digest = self.digest(self._paths[identity])
             if digest == ABSENT:
                 return f"{self._paths[identity]} is missing"
-            if digest[:_PREFIX_BYTES] != _prefix(node.made, index):
+            if digest[:PREFIX_BYTES] != digest_prefix(node.made, index):
                 return f"{self._paths[identity]} is not what was made"
         return ""
 
@@ -206,9 +182,9 @@ class Store:
         for path in step.outputs:
             self.forget_file(str(path))
         known = [str(path) for path in step.inputs]
-        further = self._resolve(discovered, known)
+        further = resolve_headers(discovered, known, self._places)
         if self._has_moved(step, ticket, known, further):
-            self.forget(step.record)
+            self._take_down_outputs(step, _MOVED)
             self.counts.forgotten.append(step.name)
             return False
         shadows = self._find_shadows(step, discovered)
@@ -220,17 +196,49 @@ class Store:
         recipe = step.recipe
         node = Node(
             recipe,
-            _make_key(recipe, digests),
+            make_key(recipe, digests),
             array("I", identities),
-            b"".join(digest[:_PREFIX_BYTES] for digest in digests),
+            b"".join(digest[:PREFIX_BYTES] for digest in digests),
             array("I", [self._files[path].identity for path in outputs]),
-            b"".join(digest[:_PREFIX_BYTES] for digest in made),
+            b"".join(digest[:PREFIX_BYTES] for digest in made),
             ticket.reason,
             pack_shadows(shadows.absent),
         )
-        self._nodes[step.record] = node
-        self._database.save(self._unsaved((*node.inputs, *node.outputs)), step.record, node)
+        self._save(step, node)
         return True
+
+    def fail(self, step: Step) -> None:
+        """Take down that a step failed: it is stale until it is done.
+
+        Where its outputs are still those of its last success, that stays recorded: with the
+        inputs of then, they are again what it would make.
+        """
+        for path in step.outputs:
+            self.forget_file(str(path))
+        made = self.made(step.record)
+        try:
+            if not made or not all(self.is_as_made(path, prefix) for path, prefix in made):
+                self._take_down_outputs(step, _FAILED)
+        except BuildsysError:  # something that cannot be read is where an output should be
+            self.forget(step.record)
+
+    def made(self, record: str) -> tuple[tuple[str, bytes], ...]:
+        """Give the outputs of a record, each with the beginning of its digest (8 bytes)."""
+        node = self._nodes.get(record)
+        if node is None:
+            return ()
+        return tuple(
+            (self._paths[identity], digest_prefix(node.made, index))
+            for index, identity in enumerate(node.outputs)
+        )
+
+    def is_as_made(self, path: str, prefix: bytes) -> bool:
+        """Tell whether a file is there and holds the bytes that a step made."""
+        try:
+            digest = self.digest(path)
+        except BuildsysError:  # no file that could be read
+            return False
+        return digest != ABSENT and digest[:PREFIX_BYTES] == prefix
 
     def forget(self, record: str) -> None:
         """Make the step of a record stale; an unknown one is fine."""
@@ -243,8 +251,26 @@ class Store:
         self._database.forget_all()
 
     def names(self) -> frozenset[str]:
-        """Give the names of all finished steps."""
+        """Give the names of all records."""
         return frozenset(self._nodes)
+
+    def plans(self) -> dict[str, frozenset[str]]:
+        """Give the records that belong to plans, by the name under which these were kept."""
+        return self._database.load_plans()
+
+    def replace_plan(self, name: str, records: Collection[str], gone: Collection[str]) -> None:
+        """Keep which records belong to a plan, and forget those that are gone, at one moment.
+
+        What is known of files that no record names any more is forgotten with them.
+        """
+        for record in gone:
+            self._nodes.pop(record, None)
+        used = {identity for node in self._nodes.values() for identity in node.inputs}
+        used.update(identity for node in self._nodes.values() for identity in node.outputs)
+        unused = [] if not gone else [number for number in self._paths if number not in used]
+        for identity in unused:
+            del self._files[self._paths.pop(identity)]
+        self._database.save_plan(name, records, gone, unused)
 
     def seen(self, steps: Iterable[Step]) -> Seen:
         """Give every file that the given finished steps read or made."""
@@ -294,6 +320,34 @@ class Store:
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _take_down_outputs(self, step: Step, reason: str) -> None:
+        """Remember what a step left in the places of its outputs, which is not to be trusted."""
+        outputs = [str(path) for path in step.outputs]
+        made = b"".join(self.digest(path)[:PREFIX_BYTES] for path in outputs)
+        places = array("I", [self._files[path].identity for path in outputs])
+        self._save(step, make_untrusted(step.recipe, places, made, reason))
+
+    def _save(self, step: Step, node: Node) -> None:
+        """Remember a step; what it made before under other names is kept as dropped."""
+        record = step.record
+        if not step.module:  # what is installed is not ours to take away
+            self._write(record, node)
+            return
+        names = {self._paths[identity] for identity in node.outputs}
+        former = dict((*self.made(DROPPED + record), *self.made(record)))
+        dropped = {path: prefix for path, prefix in former.items() if path not in names}
+        if not dropped:
+            self.forget(DROPPED + record)
+        elif dropped != dict(self.made(DROPPED + record)):
+            places = array("I", [self._files[path].identity for path in dropped])
+            left = make_untrusted(b"", places, b"".join(dropped.values()), "")
+            self._write(DROPPED + record, left)
+        self._write(record, node)
+
+    def _write(self, record: str, node: Node) -> None:
+        self._nodes[record] = node
+        self._database.save(self._unsaved((*node.inputs, *node.outputs)), record, node)
+
     def _has_moved(
         self, step: Step, ticket: Ticket, known: Sequence[str], further: Sequence[str]
     ) -> bool:
@@ -334,57 +388,22 @@ class Store:
                 return known.digest
         return self._look_at(path)
 
-    def _resolve(self, discovered: Sequence[str], known: Sequence[str]) -> list[str]:
-        """Give each file by its real name, once, and the places whose links led there.
-
-        A header that a hundred modules reach through their own links is then one file.
-        """
-        found: dict[str, None] = {}
-        for path in discovered:
-            directory, slash, name = path.rpartition("/")
-            real = self._places.get(directory)
-            if real is None:
-                real = self._places[directory] = os.path.realpath(directory)
-            if real != directory:
-                found[directory] = None
-            found[f"{real}{slash}{name}"] = None
-        for path in known:
-            found.pop(path, None)
-        return list(found)
-
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
                 shadows = find_shadows(str(step.inputs[0]), headers, roots, self._list)
-                asked = self._find_asked(headers, roots)
+                asked = find_asked(headers, roots, self._questions)
                 return Shadows(shadows.absent, (*shadows.dangling, *asked))
         return Shadows({})
 
-    def _find_asked(self, headers: Sequence[str], roots: Sequence[str]) -> Iterator[str]:
-        """Give what __has_include did not find, where it would have been found before the rest."""
-        for path in headers:
-            questions = self._questions.get(path)
-            if questions is None:
-                try:
-                    questions = find_questions(Path(path).read_bytes())
-                except OSError:
-                    questions = ()
-                self._questions[path] = questions
-            for name, is_quoted in questions:
-                for place in (os.path.dirname(path), *roots) if is_quoted else roots:
-                    candidate = os.path.normpath(os.path.join(place, name))
-                    if os.path.exists(candidate):
-                        break
-                    yield candidate
-
     def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):
-            if digests[index][:_PREFIX_BYTES] != _prefix(node.seen, index):
+            if digests[index][:PREFIX_BYTES] != digest_prefix(node.seen, index):
                 path = self._paths[identity]
                 if digests[index] == ABSENT:
                     return f"{path} is missing"
-                if _prefix(node.seen, index) == ABSENT[:_PREFIX_BYTES]:
+                if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:
                     return f"{path} is new"
                 return f"{path} changed"
         return "an input changed"
@@ -398,23 +417,3 @@ class Store:
                 known.is_saved = True
                 files.append(known)
         return files
-
-
-def _make_key(recipe: bytes, digests: Sequence[bytes]) -> bytes:
-    return digest_parts(recipe, b"".join(digests))
-
-
-def _prefix(prefixes: bytes, index: int) -> bytes:
-    return prefixes[index * _PREFIX_BYTES : (index + 1) * _PREFIX_BYTES]
-
-
-def _digest_any(path: str) -> bytes:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return digest_file(path)  # which says what is wrong, or that it has gone
-    if stat.S_ISDIR(mode):
-        return digest_text(b"directory " + os.fsencode(os.path.realpath(path)))
-    if not stat.S_ISREG(mode):
-        raise BuildsysError("not a regular file; reading it might never end", Path(path))
-    return digest_file(path)

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS node (
   name BLOB PRIMARY KEY, recipe BLOB NOT NULL, key BLOB NOT NULL, inputs BLOB NOT NULL,
   seen BLOB NOT NULL, outputs BLOB NOT NULL, reason BLOB NOT NULL,
   shadows BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plan (name BLOB PRIMARY KEY, records BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -100,6 +101,30 @@ class StoreFile:
         """Remember files that are new or changed."""
         with self._telling("write"):
             self._write_files(files)
+            self._database.commit()
+
+    def load_plans(self) -> dict[str, frozenset[str]]:
+        """Give the names of steps that were kept of plans, by the plan's name."""
+        with self._telling("read"):
+            rows = self._database.execute("SELECT name, records FROM plan").fetchall()
+        return {
+            os.fsdecode(name): frozenset(filter(None, os.fsdecode(records).split("\0")))
+            for name, records in rows
+        }
+
+    def save_plan(
+        self, name: str, records: Iterable[str], gone: Iterable[str], unused: Iterable[int]
+    ) -> None:
+        """Keep a plan's names of steps; forget steps and files (by number) with it."""
+        row = (os.fsencode(name), os.fsencode("\0".join(sorted(records))))
+        with self._telling("write"):
+            self._database.executemany(
+                "DELETE FROM node WHERE name = ?", [(os.fsencode(step),) for step in gone]
+            )
+            self._database.executemany(
+                "DELETE FROM file WHERE id = ?", [(number,) for number in unused]
+            )
+            self._database.execute("INSERT OR REPLACE INTO plan VALUES (?, ?)", row)
             self._database.commit()
 
     def forget(self, name: str) -> None:

@@ -19,7 +19,8 @@ from buildsys.pipeline.executor import Executor
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
 from buildsys.pipeline.plan import Plan
 from buildsys.pipeline.step import Step
-from buildsys.pipeline.store import Store, Ticket
+from buildsys.pipeline.store import Store
+from buildsys.pipeline.storevalues import Ticket
 
 _IDLE_SECONDS = 10.0
 _WAKE_SECONDS = 0.2
@@ -257,9 +258,9 @@ class _DependencyManager:
         self._run.store.record(done.step, self._run.tickets[task.name], done.discovered)
 
     def remove_success(self, task: Any) -> None:
-        """Forget a step that ran and failed; one that never started keeps its record."""
+        """Take down that a step ran and failed; one that never started keeps its record."""
         if task.name in self._run.tickets:
-            self._run.store.forget(self._run.steps[task.name].record)
+            self._run.store.fail(self._run.steps[task.name])
 
     def close(self) -> None:
         """Leave the store open: its owner closes it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.shipped import shipped_path
 from buildsys.pipeline.request import Request
-from buildsys.pipeline.store import Seen
+from buildsys.pipeline.storevalues import Seen
 from buildsys.toolchain.identity import programs_named_by
 from buildsys.toolchain.model import Tool
 

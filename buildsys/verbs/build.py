@@ -19,6 +19,7 @@ from buildsys.pipeline.progress import LineProgress
 from buildsys.pipeline.report import (
     describe_failures,
     describe_notes,
+    describe_pruned,
     describe_summary,
     describe_up_to_date,
 )
@@ -135,6 +136,7 @@ def _describe(
     result = session.result
     lines = [failures] if failures else []
     lines += [*notes.lines, *notes.doubts]
+    lines.extend(describe_pruned(session, context.directory))
     if result.is_interrupted:
         lines.append("Interrupted; the next run goes on from here.")
     lines.extend(

@@ -174,7 +174,7 @@ def test_a_removed_header_is_looked_for_again(built: Workspace) -> None:
     assert ran.status == 1
     assert "shape.h' file not found" in ran.err
     assert built.run("install").status == 1
-    built.write("modules/second/shape.h", "#define SHAPE 3\n")
+    built.write("modules/second/shape.h", "#define SHAPE 4\n")
     assert "compile:gamma/gamma.o" in built.install().steps
 
 

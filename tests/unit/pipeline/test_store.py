@@ -158,7 +158,7 @@ def test_a_source_edited_while_its_command_runs_leaves_the_step_stale(tmp_path: 
         (tmp_path / "x.c").write_text("edited")
         assert not store.record(step, ticket, [])
         assert store.counts.forgotten == [step.name]
-        assert store.stale_reason(step) == "it had not been made"
+        assert store.stale_reason(step) == "a file that it reads changed while it ran"
 
 
 @pytest.mark.parametrize("is_known", [False, True])
