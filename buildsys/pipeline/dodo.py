@@ -17,6 +17,7 @@ from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import (
     find_launching,
     find_surroundings,
+    hold_scratch,
     lock_objdir,
     make_executor,
     open_store,
@@ -47,10 +48,11 @@ class DoitWorkspace:
         request = load_request(load_config({}, environment, directory), environment)
         self._stack = ExitStack()
         self._stack.enter_context(lock_objdir(request, "doit"))
+        programs = self._stack.enter_context(hold_scratch(request, environment))
         self._plan: Plan = make_plan(request, find_surroundings(request, False), (), True)
         self._store: Store = open_store(request)
         launching = find_launching(request, environment, self._store)
-        self._executor: Executor = make_executor(self._plan, environment, None, launching)
+        self._executor: Executor = make_executor(self._plan, programs, None, launching)
         self._steps = {task_name(step): step for step in self._plan.steps}
         self._tickets: dict[str, Ticket] = {}
         self._seen: dict[str, tuple[str, ...]] = {}

@@ -1,14 +1,14 @@
 """One run from configuration to result: load, plan, lock, run, and say what came of it."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.digest import is_of_other_mode, stat_stamp
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
-from buildsys.base.files import remove_temporaries
+from buildsys.base.files import make_directory, remove_temporaries, remove_tree
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
@@ -37,6 +37,7 @@ from buildsys.toolchain.argv import tool_environment
 from buildsys.toolchain.launcher import Tally
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_SCRATCH = "scratch"  # for the temporary files of compilers
 _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
 
 
@@ -92,7 +93,8 @@ def run_session(
     _refuse_early(request, options)
     options = replace(options, names=names)
     jobs = choose_jobs(options.jobs, config.launcher, environment)
-    with lock_objdir(request, f"building {request.target.machine.label}"):
+    purpose = f"building {request.target.machine.label}"
+    with lock_objdir(request, purpose), hold_scratch(request, environment) as programs:
         surroundings = find_surroundings(request, options.is_privileged)
         planned = _plan(request, surroundings, options, kept)
         plan = planned.plan
@@ -101,7 +103,7 @@ def run_session(
         try:
             _forget_changed_modes(plan, store)
             launching = find_launching(request, environment, store)
-            executor = make_executor(plan, environment, options.timeout_seconds, launching)
+            executor = make_executor(plan, programs, options.timeout_seconds, launching)
             result = run_plan(plan, store, executor, progress, jobs, options.is_keep_going)
             tally = None if launching is None else launching.finish()
             if options.has_install and options.is_keep_going and result.left_out:
@@ -245,6 +247,27 @@ def _watch_all(
 def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
     """Hold the object directory of this machine for a block; purpose is for who must wait."""
     return hold_lock(machine_objdir(request) / RECORD_DIRECTORY / "lock", purpose)
+
+
+@contextlib.contextmanager
+def hold_scratch(request: Request, environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Have programs put their temporary files (TMPDIR) where those of killed ones are taken away.
+
+    Only who holds the object directory may ask for it. LLVM takes a '%' in a temporary name for a
+    letter to choose, so where there is one, programs keep to the caller's directory.
+    """
+    scratch = machine_objdir(request) / RECORD_DIRECTORY / _SCRATCH
+    if "%" in str(scratch):
+        yield environment
+        return
+    with contextlib.suppress(BuildsysError):  # an orphan of a killed run may still write there
+        remove_tree(scratch)
+    make_directory(scratch)
+    try:
+        yield {**environment, "TMPDIR": str(scratch)}
+    finally:
+        with contextlib.suppress(BuildsysError):
+            remove_tree(scratch)
 
 
 def open_store(request: Request, began_ns: int | None = None) -> Store:

@@ -166,3 +166,30 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next(workspace: Workspac
     assert workspace.install().is_nothing_to_do
     assert workspace.digests() == wanted
     assert workspace.temporaries() == []
+
+
+def test_temporary_files_of_killed_compilers_are_taken_away(tooled: Workspace) -> None:
+    """A compiler puts them where TMPDIR says: that is emptied by the next run and at the end."""
+    script = tooled.path("tooldir/bin/x86_64--netbsd-clang")
+    line = f'echo "$TMPDIR" > {tooled.path("told")}; mktemp > /dev/null\n'
+    script.write_text(script.read_text().replace("exec ", f"{line}exec "))
+    tooled.write("hang", "")
+    with tooled.running("install"):  # killed at the end of the block
+        wait_for_calls(tooled)
+    tooled.path("hang").unlink()
+    tooled.install()
+    scratch = Path(tooled.path("told").read_text().strip())
+    assert scratch == tooled.path("obj/amd64-x86_64/.modbuild/scratch")
+    assert not scratch.exists()
+    scratch.mkdir()
+    left = scratch / "cc123.s"
+    left.write_text("of a killed compiler")
+    tooled.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    tooled.install()
+    assert not left.exists()
+
+
+def test_in_a_directory_with_a_percent_sign_compilers_find_a_place(tmp_path: Path) -> None:
+    tree = make_workspace(tmp_path / "100%%")
+    tree.install()
+    assert tree.install().is_nothing_to_do
