@@ -1,20 +1,55 @@
 """distrib/sets/lists: what checkflist would say of an installed tree, before it is run.
 
-A list line is 'PATH SET-NAME [KEYWORD,…]' with blanks between. Lines of modules stand in
-lists/modules: mi for all machines, ad.ARCH (or ad.CPU) for an architecture, md.MACHINE.ARCH (or
-md.MACHINE) for one machine (distrib/sets/sets.subr).
+A list line is 'PATH SET-NAME [KEYWORD,…]' with blanks between, or '-PATH' for what another list
+names and this machine has not. Lines of modules stand in lists/modules: mi for all machines,
+ad.ARCH (or ad.CPU) for an architecture that has several, md.MACHINE.ARCH (or md.MACHINE) for one
+machine (distrib/sets/sets.subr). Some machines have the modules once more for another kind of
+kernel (KMODARCHDIRS): lists of 2020 and later name each file once for both.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
 
+_MIPS64 = ("mips64eb", "mips64el")
 _VARIABLE = re.compile(r"@(\w+)@")
 _SET = "base-kernel-modules"
+_KMOD = "kmod"
+_COMPAT = "compatmodules"  # share/mk/bsd.own.mk, MKCOMPATMODULES
+_LEFT_OUT = "-"  # in place of the keywords of a line that takes a path away
+_NO_COMPAT = "nocompatmodules"
+_STAND = ("stand", "usr/libdata/debug/stand")
+
+
+@dataclass(frozen=True, slots=True)
+class ListMachine:
+    """For which machine lists are read, in NetBSD's words (powerpc is powerpc64's CPU, too)."""
+
+    machine: str
+    arch: str
+    cpu: str
+
+    @property
+    def has_compat_modules(self) -> bool:
+        """Tell whether MKCOMPATMODULES can be yes: share/mk/bsd.own.mk."""
+        names = (self.machine, self.arch)
+        return self.arch in ("x86_64", "i386", *_MIPS64) or names == ("evbppc", "powerpc")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Name the directories beside stand/MACHINE that have all its modules once more.
+
+        KMODARCHDIRS: sys/modules/arch/archdirs.mk of 2021 and later.
+        """
+        if not self.has_compat_modules:
+            return ()
+        return {"powerpc": ("powerpc-booke",)}.get(
+            self.arch, ("mips-n32",) if self.arch in _MIPS64 else ()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +62,7 @@ class ListedFile:
     list: Path
     line: int
     text: str
+    is_repeated: bool = False  # by a line for the machine's own directory
 
     @property
     def is_obsolete(self) -> bool:
@@ -58,6 +94,8 @@ def parse_list(text: str, path: Path, variables: Mapping[str, str]) -> tuple[Lis
         bare = raw.partition("#")[0].split()
         if not bare:
             continue
+        if bare[0].startswith("-./"):
+            bare = [bare[0][1:], "", _LEFT_OUT]
         if len(bare) < 2 or not bare[0].startswith("./"):
             if bare[0] == ".":
                 continue
@@ -70,20 +108,49 @@ def parse_list(text: str, path: Path, variables: Mapping[str, str]) -> tuple[Lis
 
 
 def load_lists(
-    directory: Path, machine: str, arch: str, cpu: str, variables: Mapping[str, str]
+    directory: Path, machine: ListMachine, variables: Mapping[str, str]
 ) -> tuple[ListedFile, ...]:
     """Read the lists of a set that count for a machine; variables stand in them as @NAME@."""
-    choices = (("mi",), (f"ad.{arch}", f"ad.{cpu}"), (f"md.{machine}.{arch}", f"md.{machine}"))
+    name, arch = machine.machine, machine.arch
+    choices = (
+        ("mi",),
+        (f"ad.{arch}", f"ad.{machine.cpu}") if name != arch else (),
+        (f"md.{name}.{arch}", f"md.{name}"),
+    )
     found = ([directory / n for n in names if (directory / n).is_file()] for names in choices)
     paths = [files[0] for files in found if files]
     if not paths:
-        message = f"no list 'mi' or 'md.{machine}'; expected distrib/sets/lists/modules"
+        message = f"no list 'mi' or 'md.{name}'; expected distrib/sets/lists/modules"
         raise BuildsysError(message, directory)
-    return tuple(
+    entries = [
         entry
         for path in paths
         for entry in parse_list(read_whole(path).decode(errors="replace"), path, variables)
-    )
+    ]
+    gone = {entry.target for entry in entries if _LEFT_OUT in entry.keywords}
+    kept = [entry for entry in entries if entry.target not in gone]
+    return (*kept, *_repeat(kept, machine, directory))
+
+
+def _repeat(
+    entries: Iterable[ListedFile], machine: ListMachine, directory: Path
+) -> Iterator[ListedFile]:
+    """Give the lines once more for the machine's further directories, where sets.subr does so."""
+    program = directory.parent.parent / "sets.subr"
+    if program.is_file() and b"KMODARCHDIRS" not in read_whole(program):
+        return
+    known = {entry.target for entry in entries}
+    roots = [PurePosixPath(stand, machine.machine) for stand in _STAND]
+    for further in machine.further:
+        places = [(root, root.with_name(further)) for root in roots]
+        if not program.is_file() and any(place in known for _, place in places):
+            continue  # lists from before, which name each file twice
+        for entry in entries:
+            own = next((pair for pair in places if entry.target.is_relative_to(pair[0])), None)
+            if own and _KMOD in entry.keywords and _NO_COMPAT not in entry.keywords:
+                target = own[1] / entry.target.relative_to(own[0])
+                keywords = (*entry.keywords, _COMPAT)
+                yield replace(entry, target=target, keywords=keywords, is_repeated=True)
 
 
 def compare_lists(
@@ -107,7 +174,9 @@ def compare_lists(
 
 def _holds(keywords: Iterable[str], absent: Collection[str]) -> bool:
     return all(
-        keyword.startswith("!") == (keyword.removeprefix("!") in absent) for keyword in keywords
+        keyword.startswith("!") == (keyword.removeprefix("!") in absent)
+        for keyword in keywords
+        if keyword != _NO_COMPAT
     )
 
 

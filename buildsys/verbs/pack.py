@@ -13,7 +13,7 @@ from buildsys.pipeline.places import usual_place
 from buildsys.pipeline.target import load_target
 from buildsys.provenance.manifest import MANIFEST
 from buildsys.provenance.signing import parse_key
-from buildsys.sets.lists import compare_lists, load_lists, spell_line, spell_obsolete
+from buildsys.sets.lists import ListMachine, compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members
 from buildsys.verbs.settings import read_config
 
@@ -45,15 +45,15 @@ def compare_sets(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         "OSRELEASE": target.version.release,
         "MODULEDIR": str(place),
     }
+    known = ListMachine(machine.name, machine.arch, machine.cpu)
+    absent = [*arguments.without, *(() if known.has_compat_modules else ("compatmodules",))]
     listed = load_lists(
         Path(context.directory, arguments.against),
-        machine.name,
-        machine.arch,
-        machine.cpu,
+        known,
         variables,
     )
     there = [member.path for member in choose_members(load_metalog(config), config.destdir)]
-    comparison = compare_lists(there, listed, arguments.without)
+    comparison = compare_lists(there, listed, absent)
     if comparison.unlisted:
         print(f"# installed and not listed ({len(comparison.unlisted)}); add to mi or md.*:")
         for path in comparison.unlisted:
@@ -61,6 +61,10 @@ def compare_sets(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if comparison.missing:
         print(f"# listed and not installed ({len(comparison.missing)}); where they went for good:")
         for entry in comparison.missing:
+            if entry.is_repeated:
+                line = f"{entry.list.name}:{entry.line}"
+                print(f"# {line}: not in ./{entry.target}; nocompatmodules would leave that out")
+                continue
             print(f"{spell_obsolete(entry)}\t# {entry.list.name}:{entry.line}")
     for entry in comparison.obsolete:
         print(f"# {entry.list.name}:{entry.line}: obsolete, and installed: ./{entry.target}")
