@@ -269,7 +269,9 @@ class Store:
         used.update(identity for node in self._nodes.values() for identity in node.outputs)
         unused = [] if not gone else [number for number in self._paths if number not in used]
         for identity in unused:
-            del self._files[self._paths.pop(identity)]
+            path = self._paths.pop(identity)
+            del self._files[path]
+            self._young.discard(path)
         self._database.save_plan(name, records, gone, unused)
 
     def seen(self, steps: Iterable[Step]) -> Seen:

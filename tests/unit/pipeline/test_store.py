@@ -297,3 +297,19 @@ def test_a_step_without_a_search_path_watches_no_shadows(tmp_path: Path) -> None
         assert run_step(store, step)
         assert set(store.seen([step]).stamps) == {str(output)}
         assert store.seen([step]).absent == {}
+
+
+def test_what_is_known_of_files_goes_with_the_last_record_that_names_them(tmp_path: Path) -> None:
+    step, other = prepare(tmp_path), make_step(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/x.c").write_text("")
+    with open_store(tmp_path) as store:
+        for each in (step, replace(other, name="compile:n/x.o")):
+            run_step(store, each)
+        store.replace_plan("all", ["compile:n/x.o"], [step.record])
+        assert store.settle()
+        assert store.stale_reason(step) == "it had not been made"
+    with open_store(tmp_path) as store:
+        assert store.names() == {"compile:n/x.o"}
+        assert store.plans() == {"all": {"compile:n/x.o"}}
+        assert store.made("compile:n/x.o")
