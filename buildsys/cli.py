@@ -277,8 +277,9 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
         help="the named modules alone; what they require stays as it is installed",
     )  # fmt: skip
     parser.add_argument(
-        "--from", dest="source", type=Path, metavar="SET",
-        help="install the modules of a set (its directory, or modules.tgz) in place of building",
+        "--from", dest="sources", type=Path, metavar="SET", action="append", default=[],
+        help="install the modules of a set (its directory, or modules.tgz) in place of building;"
+        " once more for the debugging information of the same kmods (debug.tgz)",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
 from buildsys.sets.archive import FORMATS
-from buildsys.sets.members import LISTS_DIRECTORY
+from buildsys.sets.members import DEBUG_ROOT, LISTS_DIRECTORY
 
 _SUFFIXES = (".kmod", ".plist")
 _MAXIMUM_BYTES = 1 << 30  # of all that an archive unpacks to
@@ -24,7 +24,10 @@ _BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, Valu
 
 @dataclass(frozen=True, slots=True)
 class PackedFile:
-    """One file of a set: path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod, or its plist."""
+    """One file of a set: path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod, or its plist.
+
+    Debugging information is usr/libdata/debug/stand/MACHINE/…/NAME/NAME.kmod.debug.
+    """
 
     path: PurePosixPath
     content: bytes
@@ -32,7 +35,13 @@ class PackedFile:
     @property
     def directory(self) -> PurePosixPath:
         """Give the modules directory: stand/MACHINE/RELEASE/modules."""
-        return self.path.parent.parent
+        directory = self.path.parent.parent
+        return directory.relative_to(DEBUG_ROOT) if self.is_debug else directory
+
+    @property
+    def is_debug(self) -> bool:
+        """Tell whether it is debugging information."""
+        return DEBUG_ROOT in self.path.parents
 
     @property
     def module(self) -> str:
@@ -52,7 +61,7 @@ def find_archive(path: Path) -> Path:
 
 
 def read_set(content: bytes, path: Path) -> tuple[PackedFile, ...]:
-    """Unpack a set of modules, by path; path is for the error's place."""
+    """Unpack a set of modules or debugging information, by path; path is for the error's place."""
     try:
         tar = _decompress(content, path)
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
@@ -105,12 +114,14 @@ def _is_list(name: PurePosixPath) -> bool:
 
 
 def is_module_file(name: PurePosixPath) -> bool:
-    """Tell whether a path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod (or NAME.plist)."""
-    parts = name.parts
+    """Tell whether a path is one that PackedFile describes."""
+    is_debug = DEBUG_ROOT in name.parents
+    parts = name.relative_to(DEBUG_ROOT).parts if is_debug else name.parts
+    suffixes = (".kmod.debug",) if is_debug else _SUFFIXES
     return (
         len(parts) == 6
         and (parts[0], parts[3]) == ("stand", "modules")
         and not {"..", "."} & set(parts)
         and str(name).isprintable()
-        and any(parts[5] == f"{parts[4]}{suffix}" for suffix in _SUFFIXES)
+        and any(parts[5] == f"{parts[4]}{suffix}" for suffix in suffixes)
     )

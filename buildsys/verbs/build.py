@@ -32,7 +32,7 @@ from buildsys.verbs.settings import read_config
 
 def install(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Build, check and install modules, or install those of a set."""
-    if arguments.source is not None:
+    if arguments.sources:
         return install_from(arguments, context)
     return _run(arguments, context, has_install=True)
 

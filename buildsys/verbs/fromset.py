@@ -23,7 +23,7 @@ def install_from(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if arguments.names and arguments.prune:
         raise UsageError("--prune: with --from, it needs the whole set, without names")
     wanted = FromSet(
-        Path(context.directory, arguments.source),
+        tuple(Path(context.directory, path) for path in arguments.sources),
         tuple(dict.fromkeys(arguments.names)),
         arguments.privileged,
         arguments.prune,
@@ -48,6 +48,8 @@ def _tell(done: SetInstalled, arguments: argparse.Namespace, context: Context) -
     lines += describe_notes(done.verdicts, Severity.WARNING)
     lines += [describe_switch(done.switch)]
     modules = count(len(done.verdicts), "module")
+    if done.debug:
+        modules += f" and {count(len(done.debug), 'file')} of debugging information"
     if done.removed:
         lines.append(f"removed: {', '.join(done.removed)}")
     told = "installed" if done.switch.is_changed else "up to date"

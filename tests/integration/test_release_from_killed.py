@@ -36,7 +36,7 @@ class Scene:
     def install(self) -> None:
         os.chdir(self.place.directory)
         config = load_config({}, {}, self.place.directory)
-        install_set(config, FromSet(self.place.path("new"), (), False, False))
+        install_set(config, FromSet((self.place.path("new"),), (), False, False))
 
     def read(self) -> Tree:
         """Give what is installed, without METALOG (brought up to date later)."""

@@ -94,3 +94,50 @@ def test_the_set_debug_holds_it(tree: TreeWorkspace) -> None:
     assert f"./usr/libdata/debug/{INNER}/null/null.kmod.debug" in names
     with tarfile.open(tree.work / "sets/modules.tgz") as archive:
         assert not any("debug" in name for name in archive.getnames())
+
+
+def pack_both(tree: TreeWorkspace, name: str) -> tuple[str, ...]:
+    """Install two modules with their debugging information, pack them; gives the options."""
+    tree.variables["MKDEBUG"] = "yes"
+    install(tree, "null", "plain")
+    assert tree.run("pack", "-o", name).status == 0
+    return ("--from", f"{name}/modules.tgz", "--from", f"{name}/debug.tgz", "-D", "other")
+
+
+def test_a_set_is_installed_with_its_debugging_information(tree: TreeWorkspace) -> None:
+    first = pack_both(tree, "one")
+    said = install(tree, *first)
+    assert "3 modules and 3 files of debugging information installed" in said
+    other = tree.work / "other"
+    inner = debug_file(tree).relative_to(tree.work / "destdir")
+    assert (other / inner).read_bytes() == debug_file(tree).read_bytes()
+    assert (other / "METALOG").read_bytes() == (tree.work / "destdir/METALOG").read_bytes()
+    verified = tree.run("verify", "-D", "other")
+    assert (verified.status, "6 files" in verified.text) == (0, True), verified.text
+    tree.edit("sys/modules/null/null.c", "ENOTTY", "EINVAL")
+    before = (other / inner).read_bytes()
+    second = pack_both(tree, "two")
+    install(tree, *second[:2], "-D", "other")
+    assert not (other / inner).exists()
+    assert (other / inner.parent.parent / "plain/plain.kmod.debug").exists()
+    install(tree, *second, "null")
+    assert (other / inner).read_bytes() == debug_file(tree).read_bytes() != before
+    assert tree.run("rollback", "-D", "other", "--to", "1").status == 0
+    assert (other / inner).read_bytes() == before
+    assert tree.run("uninstall", "-D", "other").status == 0
+    assert not (other / "usr/libdata/debug/stand").exists()
+
+
+def test_debugging_information_of_other_kmods_is_refused(tree: TreeWorkspace) -> None:
+    first = pack_both(tree, "one")
+    tree.edit("sys/modules/null/null.c", "ENOTTY", "EINVAL")
+    second = pack_both(tree, "two")
+    ran = tree.run("install", *first[:2], *second[2:])
+    assert ran.status == 1, ran.text
+    assert "null.kmod.debug: not of this null.kmod, which names another" in ran.text
+    assert not (tree.work / "other/stand").exists()
+    assert tree.run("install", *first[:2], *second[2:], "plain", "offers").status == 0
+    ran = tree.run("install", *first[2:])
+    assert (ran.status, "holds debugging information only" in ran.text) == (1, True), ran.text
+    ran = tree.run("install", *first[:2], *second[:2], "-D", "other")
+    assert (ran.status, "two sets of modules" in ran.text) == (3, True), ran.text
