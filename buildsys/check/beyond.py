@@ -27,6 +27,9 @@ from buildsys.kernel.model import split_required
 from buildsys.kernel.version import KernelVersion
 
 _STT_GNU_IFUNC = 10
+# Further common symbols by ELF machine, from the processors' ABIs: MIPS ACOMMON and SCOMMON,
+# PA-RISC ANSI_COMMON and HUGE_COMMON, IA-64 ANSI_COMMON, x86-64 LCOMMON.
+_COMMONS = {8: (0xFF00, 0xFF03), 15: (0xFF00, 0xFF01), 50: (0xFF00,), 62: (0xFF02,)}
 _CONSTRUCTORS = (".init_array", ".ctors", ".preinit_array", ".fini_array", ".dtors")
 _SOURCE_PATH = re.compile(rb"(?<![^\0])/[^\0\n]{1,1000}?\.[chSsyl]\0")
 _SHOWN = 5
@@ -128,34 +131,35 @@ def _check_symbols(file: Linkable) -> Iterator[Finding]:
     ]
     if weak:
         yield finding("weak-unused", kobj.path, f"{_shorten(weak)}: undefined, weak and not used")
-    sections = kobj.elf.sections
     for symbol in sorted(used):
-        if not 0 < symbol < len(symbols):
-            continue
-        section = symbols.sections[symbol]
-        is_elsewhere = SHN_UNDEF < section < len(sections) and not sections[section].is_loaded
-        is_indirect = symbols.kind(symbol) == _STT_GNU_IFUNC
-        if section != SHN_COMMON and not is_elsewhere and not is_indirect:
-            continue
-        name = show_name(symbols.name(symbol))
-        if section == SHN_COMMON:
-            yield finding(
-                "symbol-common",
-                kobj.path,
-                f"{name} is a common symbol, which the kernel gives no memory: compile with "
-                "-fno-common or link with -d",
-            )
-        elif is_elsewhere:
-            yield finding(
-                "symbol-not-loaded",
-                kobj.path,
-                f"{name or symbol} stands in {show_name(sections[section].name)}, which is not "
-                "loaded: its address is wrong",
-            )
-        if is_indirect:
-            yield finding(
-                "indirect-function", kobj.path, f"{name}: its resolver is called in its place"
-            )
+        if 0 < symbol < len(symbols):
+            yield from _check_place(kobj, symbol)
+
+
+def _check_place(kobj: KernelObject, symbol: int) -> Iterator[Finding]:
+    """symbol-common, symbol-not-loaded, indirect-function: a symbol that a relocation uses.
+
+    sys/kern/subr_kobj.c, kobj_load() adds an address to the symbols of loaded sections only, and
+    kobj_sym_lookup() takes the value of every other one that is not undefined as it stands.
+    """
+    symbols, sections = kobj.symbols, kobj.elf.sections
+    section, name = symbols.sections[symbol], show_name(symbols.name(symbol))
+    if section == SHN_COMMON or section in _COMMONS.get(kobj.elf.header.machine, ()):
+        yield finding(
+            "symbol-common",
+            kobj.path,
+            f"{name} is a common symbol, which the kernel gives no memory: compile with "
+            "-fno-common or link with -d",
+        )
+    elif section >= len(sections) and section != SHN_ABS:
+        text = f"{name or symbol} stands in section {section:#x}, which there is not"
+        yield finding("symbol-not-loaded", kobj.path, f"{text}: its address is wrong")
+    elif SHN_UNDEF < section < len(sections) and not sections[section].is_loaded:
+        text = f"{name or symbol} stands in {show_name(sections[section].name)}, which is not"
+        yield finding("symbol-not-loaded", kobj.path, f"{text} loaded: its address is wrong")
+    if symbols.kind(symbol) == _STT_GNU_IFUNC:
+        text = f"{name}: its resolver is called in its place"
+        yield finding("indirect-function", kobj.path, text)
 
 
 def _check_sections(kobj: KernelObject) -> Iterator[Finding]:

@@ -76,6 +76,7 @@ def raw(content: bytes) -> Callable[[Any, Any], Path]:
 
 PASSES = text()
 USE = ".data\n.quad "
+PLACED = ".data\n.globl shared\nshared: .quad shared\n"
 GLOBAL = ".globl {0}\n{0}: .byte 1\n"
 
 CASES = (
@@ -169,6 +170,11 @@ CASES = (
          text(extra='.section .n,"a"\nhere: .quad 1\n.text\n.globl here\n.data\n.quad here')),
     Case("symbol-common", text(extra=".comm shared, 4, 4\n.data\n.quad shared"),
          text(extra=".lcomm shared, 4\n.data\n.quad shared")),
+    Case("symbol-common", symbol("shared", 6, b"\2\xff", extra=PLACED),
+         symbol("shared", 6, b"\xf1\xff", extra=PLACED)),  # SHN_ABS
+    Case("symbol-not-loaded", symbol("shared", 6, b"\0\xff", extra=PLACED), text(extra=PLACED)),
+    Case("symbol-not-loaded", symbol("shared", 6, b"\x70\0", extra=PLACED), text(extra=PLACED)),
+    Case("redefined-symbol", text(extra=".comm printf, 4, 4"), text(extra=".comm shared, 4, 4")),
     Case("indirect-function", text(extra=".type f, @gnu_indirect_function\nf: nop\n.data\n.quad f\n"
                                          ".globl f"),
          text(extra=".type f, @function\nf: nop\n.data\n.quad f\n.globl f")),
