@@ -4,15 +4,14 @@ import argparse
 import errno
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.interrupts import raise_on_signals
 from buildsys.config import SETTINGS
 from buildsys.options import GROUPS
 from buildsys.version import __version__
@@ -196,7 +195,7 @@ def _act(words: Sequence[str]) -> ExitStatus:
     except FileNotFoundError as error:
         raise BuildsysError("the current directory does not exist any more") from error
     context = Context(directory, dict(os.environ), tuple(words))
-    _raise_on_signals()
+    raise_on_signals()
     module, _, function = verb.place.partition(":")
     act = getattr(importlib.import_module(f"buildsys.verbs.{module}"), function)
     return ExitStatus(act(arguments, context))
@@ -208,17 +207,6 @@ def _end_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _raise_on_signals() -> None:
-    """Let the signals that ask a process to end do what Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) ignores SIGHUP
-            signal.signal(number, interrupt)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -57,7 +57,7 @@ DOORS = {
     "jinja2": {"template.py", "report/page.py"},
     "rich": {"pipeline/bar.py"},
     "sqlite3": {"pipeline/storefile.py"},
-    "subprocess": {"base/command.py", "bootstrap.py"},
+    "subprocess": {"base/programs.py", "bootstrap.py"},
     "multiprocessing": set(),
     "socket": {"base/telnet.py"},
     "urllib": set(),
@@ -254,6 +254,7 @@ def test_help_loads_no_more_than_the_command_line_needs(tmp_path: Path) -> None:
         "buildsys.__main__",
         "buildsys.base",
         "buildsys.base.errors",
+        "buildsys.base.interrupts",
         "buildsys.cli",
         "buildsys.config",
         "buildsys.options",
@@ -274,7 +275,17 @@ def test_a_run_with_nothing_to_do_loads_the_snapshot_alone(tmp_path: Path) -> No
     assert not loaded & {*HEAVY, "argparse", "dataclasses", "pathlib", "re", "typing", "contextlib"}
 
 
-START = {"__main__", "base", "base.errors", "cli", "config", "options", "snapshot", "version"}
+START = {
+    "__main__",
+    "base",
+    "base.errors",
+    "base.interrupts",
+    "cli",
+    "config",
+    "options",
+    "snapshot",
+    "version",
+}
 VERB = {*START, "verbs"}
 YAML = {"base.yamlfile", "pipeline", "pipeline.settings", "verbs.settings"}
 DESCRIPTORS = {

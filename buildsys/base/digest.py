@@ -40,6 +40,20 @@ def stat_stamp(path: str | Path) -> Stamp | None:
     return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
+def has_stamp(path: str, stamp: Stamp) -> bool:
+    """Tell whether a file still has a stamp."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (
+        status.st_ctime_ns == stamp.ctime_ns
+        and status.st_mtime_ns == stamp.mtime_ns
+        and status.st_size == stamp.size
+        and status.st_ino == stamp.inode
+    )
+
+
 def is_of_other_mode(path: str, mode: int) -> bool:
     """Tell whether what is there is no regular file, or one of another mode than given."""
     try:

@@ -5,7 +5,7 @@ import threading
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from buildsys.base.command import quote_argv
+from buildsys.base.programs import quote_argv
 from buildsys.pipeline.outcome import StepDone, StepFailed
 from buildsys.pipeline.progress import describe_failure
 from buildsys.pipeline.step import Command, Step

@@ -2,9 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 _ASSEMBLER_INPUT = re.compile(rb'\.(?:incbin|include)\s+\\?"([^"\\\n]+)')
 _HAS_INCLUDE = re.compile(rb'__has_include(?:_next)?\s*\(\s*([<"])([^>"\n]+)[>"]')
@@ -18,11 +17,13 @@ def parse_depfile(text: str) -> tuple[str, ...]:
     Compilers put a backslash before a number sign, and before a space one more for each that
     stands there already; they double a dollar sign.
     """
+    text = text.replace("\r\n", "\n").replace("\\\n", " ")
+    if "\\" not in text and "$$" not in text:
+        return _parse_plain(text)
     names: dict[str, None] = {}
     word: list[str] = []
     is_target = True
     position = 0
-    text = text.replace("\r\n", "\n").replace("\\\n", " ")
     while position < len(text):
         character = text[position]
         position += 1
@@ -46,6 +47,16 @@ def parse_depfile(text: str) -> tuple[str, ...]:
             word.append(character)
     if word and not is_target:
         names["".join(word)] = None
+    return tuple(names)
+
+
+def _parse_plain(text: str) -> tuple[str, ...]:
+    """Read rules in which nothing is escaped."""
+    names: dict[str, None] = {}
+    for line in text.split("\n"):
+        words = line.split()
+        end = next((index for index, word in enumerate(words) if word.endswith(":")), len(words))
+        names.update(dict.fromkeys(words[end + 1 :]))
     return tuple(names)
 
 
@@ -87,17 +98,21 @@ def find_asked(
     for path in headers:
         questions = known.get(path)
         if questions is None:
-            try:
-                questions = find_questions(Path(path).read_bytes())
-            except OSError:
-                questions = ()
-            known[path] = questions
+            questions = known[path] = _read_questions(path)
         for name, is_quoted in questions:
             for place in (os.path.dirname(path), *roots) if is_quoted else roots:
                 candidate = os.path.normpath(os.path.join(place, name))
                 if os.path.exists(candidate):
                     break
                 yield candidate
+
+
+def _read_questions(path: str) -> Questions:
+    try:
+        with open(path, "rb") as stream:
+            return find_questions(stream.read())
+    except OSError:
+        return ()
 
 
 def resolve_headers(
@@ -149,13 +164,16 @@ def find_shadows(
     is missing counts.
     """
     roots = [root.rstrip("/") + "/" for root in search_path]
-    beside = dict.fromkeys(os.path.dirname(path) + "/" for path in (source, *headers))
+    names_beside: dict[str, list[str]] = {os.path.dirname(source) + "/": []}
+    for header in headers:
+        place, slash, name = header.rpartition("/")
+        names_beside.setdefault(place + slash, []).append(name)
     absent: dict[str, set[str]] = {}
     dangling: dict[str, None] = {}
     for index, root in enumerate(roots):
-        tails = _group_tails(header[len(root) :] for header in headers if header.startswith(root))
+        tails = _group_tails(root, names_beside)
         firsts = tails.keys() - _DOTS
-        earlier = dict.fromkeys((*roots[:index], *beside)) if tails else {}
+        earlier = dict.fromkeys((*roots[:index], *names_beside)) if tails else {}
         earlier.pop(root, None)
         for place in earlier:
             there = listing(place[:-1])
@@ -173,11 +191,20 @@ def find_shadows(
     return Shadows(names, tuple(dangling))
 
 
-def _group_tails(tails: Iterable[str]) -> dict[str, list[str]]:
-    """Group paths by their first part: where that is missing, none of them can be there."""
+def _group_tails(root: str, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Group what was read below a root by the first part of its path from there.
+
+    names are by directory. Where the first part is missing, none of a group can be there.
+    """
     groups: dict[str, list[str]] = {}
-    for tail in tails:
-        groups.setdefault(tail.partition("/")[0], []).append(tail)
+    for place, found in names.items():
+        if place == root:
+            for name in found:
+                groups.setdefault(name, []).append(name)
+        elif place.startswith(root):
+            below = place[len(root) :]
+            first = groups.setdefault(below.partition("/")[0], [])
+            first.extend(below + name for name in found)
     return groups
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
-from buildsys.pipeline.executor import Executor
+from buildsys.pipeline.executor import Executor, do_work
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.progress import describe_step
@@ -96,7 +96,7 @@ class DoitWorkspace:
 
     def _act(self, step: Step) -> object:
         try:
-            self._seen[step.name], output = self._executor.execute(step)
+            self._seen[step.name], output = do_work(self._executor.begin(step))
         except StepError as error:
             return action_failure(
                 "\n".join(filter(None, (str(error), " ".join(error.argv), error.output)))
@@ -112,6 +112,7 @@ class DoitWorkspace:
         step = self._steps.get(task)
         if step is not None:
             self._store.record(step, self._tickets[step.name], self._seen[step.name])
+            self._store.flush()
 
     def forget(self, task: str) -> None:
         """Make a task's step stale."""

@@ -12,7 +12,6 @@ class FailureKind(enum.Enum):
 
     COMMAND = "command"  # a program failed, or the tool could not do its part
     FINDINGS = "findings"  # the module is not fit
-    INTERRUPTED = "interrupted"
 
 
 class StepError(BuildsysError):

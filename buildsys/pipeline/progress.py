@@ -4,8 +4,8 @@ import sys
 import threading
 from typing import TextIO
 
-from buildsys.base.command import quote_argv
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.programs import quote_argv
 from buildsys.check.verdict import Finding
 from buildsys.pipeline.outcome import StepDone, StepFailed
 from buildsys.pipeline.step import Command, Step

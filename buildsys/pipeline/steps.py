@@ -2,12 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-from buildsys.base.command import CommandResult, CommandRunner, CommandTimeoutError
 from buildsys.base.files import (
     make_directory,
     make_link,
@@ -17,6 +16,7 @@ from buildsys.base.files import (
     temporary_beside,
     write_whole,
 )
+from buildsys.base.programs import Call, CommandResult, CommandTimeoutError
 from buildsys.check.verdict import Severity
 from buildsys.check.verdictfile import load_verdict
 from buildsys.install.debug import follow_modules, order_debug
@@ -25,13 +25,13 @@ from buildsys.install.order import Order, load_order, order_kmod, write_order
 from buildsys.install.switch import describe_switch, switch_modules
 from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
+from buildsys.pipeline.executor import Seen, Work
 from buildsys.pipeline.ioconf import find_config_inputs
 from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.launching import Launching
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import (
-    Action,
     AssymHeader,
     AssymSource,
     Check,
@@ -45,11 +45,12 @@ from buildsys.pipeline.step import (
 )
 from buildsys.pipeline.vetting import vet_orders
 
-Seen = tuple[tuple[str, ...], str]  # files seen to be read, and what the program said
+Running = Generator[Call, CommandResult, CommandResult]
+Simple = Generate | AssymSource | AssymHeader | Check | Install | Record  # run no program
 
 
 class StepExecutor:
-    """Does steps, from several threads at once; environment is what programs get."""
+    """Does steps, several side by side in one thread; environment is what programs get."""
 
     def __init__(
         self,
@@ -63,28 +64,25 @@ class StepExecutor:
         self._places = places  # where each module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
-        self._runner = CommandRunner()
         self._judge = Judge()
 
-    def stop(self) -> None:
-        """End the programs that run, and start no more."""
-        self._runner.stop()
-
-    def execute(self, step: Step) -> Seen:
-        """Do a step; StepError says why it could not be done."""
+    def begin(self, step: Step) -> Work:
+        """Do a step, asking for programs to be run; StepError says why it could not be done."""
         self._require_inputs(step)
-        return self._act(step.action)
+        match step.action:
+            case Command() as action:
+                return (yield from self._command(action))
+            case Configure() as action:
+                return (yield from self._configure(action))
+            case Gather() as action:
+                return (yield from self._gather(action))
+            case action:
+                return self._act(action)
 
-    def _act(self, action: Action) -> Seen:
+    def _act(self, action: Simple) -> Seen:
         match action:
             case Generate():
                 return _generate(action)
-            case Command():
-                return self._command(action)
-            case Configure():
-                return self._configure(action)
-            case Gather():
-                return self._gather(action)
             case AssymSource():
                 return _write_assym_source(action)
             case AssymHeader():
@@ -106,7 +104,7 @@ class StepExecutor:
             verb = "does not exist" if len(missing) == 1 else "do not exist"
             raise StepError(f"{where}{', '.join(missing)} {verb}")
 
-    def _command(self, command: Command) -> Seen:
+    def _command(self, command: Command) -> Work:
         make_directory(command.directory)
         names = {str(path): str(temporary_beside(path)) for path in command.outputs}
         if command.depfile is not None:
@@ -119,7 +117,7 @@ class StepExecutor:
         argv = tuple(_rename(word, near) for word in command.argv)
         assembled = self._assembled(command, _sources(command))
         try:
-            result = self._run(
+            result = yield from self._run(
                 *self._launch(command, argv, assembled),
                 command.argv,
                 command.directory,
@@ -128,7 +126,7 @@ class StepExecutor:
             if command.standard_output is not None:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
-            result = self._change_outputs(command, near, result)
+            result = yield from self._change_outputs(command, near, result)
             headers = _read_depfile(command, names)
             seen = (*headers, *self._assembled(command, headers), *_named_by_flags(command))
             for path in command.outputs:
@@ -146,13 +144,13 @@ class StepExecutor:
 
     def _change_outputs(
         self, command: Command, names: Mapping[str, str], result: CommandResult
-    ) -> CommandResult:
+    ) -> Running:
         """Run what changes the outputs afterwards; gives the result with all that was said."""
         environment = {**self._environment, **dict(command.environment)}
         for words in command.further:
             argv = tuple(_rename(word, names) for word in words)
-            said = self._run(argv, environment, words, command.directory).output
-            result = replace(result, output=result.output + said)
+            said = yield from self._run(argv, environment, words, command.directory)
+            result = replace(result, output=result.output + said.output)
         return result
 
     def _assembled(self, command: Command, files: Sequence[str]) -> tuple[str, ...]:
@@ -184,13 +182,13 @@ class StepExecutor:
                 return launched, self._launching.surround(known)
         return argv, known
 
-    def _configure(self, action: Configure) -> Seen:
+    def _configure(self, action: Configure) -> Work:
         make_directory(action.directory)
         prefix = ".modbuild.config."
         with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
             place = Path(name)
             argv = (*action.config, "-b", name, "-s", str(action.system), str(action.ioconf))
-            result = self._run(argv, self._environment, argv, action.directory)
+            result = yield from self._run(argv, self._environment, argv, action.directory)
             for file in action.names:
                 if not (place / file).exists():
                     raise StepError(f"{file}: config(1) did not make it", argv=argv)
@@ -198,14 +196,14 @@ class StepExecutor:
         seen = find_config_inputs(action.ioconf, action.system)
         return tuple(str(path) for path in seen), _text(result)
 
-    def _gather(self, action: Gather) -> Seen:
+    def _gather(self, action: Gather) -> Work:
         make_directory(action.directory)
         texts = []
         prefix = f".modbuild.{action.verb}."
         with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
             place = Path(name)
             for argv in action.commands:
-                texts.append(_text(self._run(argv, self._environment, argv, place)))
+                texts.append(_text((yield from self._run(argv, self._environment, argv, place))))
             for file in action.names:
                 if not (place / file).exists():
                     raise StepError(f"{file}: the command did not make it", argv=argv)
@@ -228,11 +226,11 @@ class StepExecutor:
         shown: tuple[str, ...],
         directory: Path,
         is_output_merged: bool = True,
-    ) -> CommandResult:
+    ) -> Running:
+        """Have a program run; that it failed, or took too long, is a StepError."""
+        timeout = self._timeout_seconds
         try:
-            result = self._runner.run(
-                argv, directory, environment, self._timeout_seconds, is_output_merged
-            )
+            result = yield Call(argv, directory, environment, timeout, is_output_merged)
         except CommandTimeoutError as error:
             raise StepError(error.reason, argv=shown) from error
         if not result.is_success:
@@ -242,6 +240,10 @@ class StepExecutor:
 
 def _rename(word: str, names: Mapping[str, str]) -> str:
     """Put the temporary name in place of an output's, where it stands alone or after a '='."""
+    if word in names:
+        return names[word]
+    if "=" not in word:
+        return word
     for start in (0, *(index + 1 for index, sign in enumerate(word) if sign == "=")):
         if word[start:] in names:
             return word[:start] + names[word[start:]]

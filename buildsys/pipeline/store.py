@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, stat_stamp
+from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, has_stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
 from buildsys.pipeline.depfile import (
@@ -54,6 +54,7 @@ class Store:
         self._listings: dict[str, frozenset[str]] = {}
         self._places: dict[str, str] = {}  # directories as they were named: their real names
         self._young: set[str] = set()
+        self._made: set[str] = set()  # outputs of this run's steps
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
         self._database = StoreFile(path)
@@ -177,35 +178,43 @@ class Store:
     def record(self, step: Step, ticket: Ticket, discovered: Sequence[str]) -> bool:
         """Remember a finished step; False when an input moved meanwhile, so that it is stale.
 
-        discovered are the files that the command was seen to read (headers).
+        discovered are the files that the command was seen to read (headers). It is on the disk
+        after the next flush.
         """
-        for path in step.outputs:
-            self.forget_file(str(path))
+        outputs = [str(path) for path in step.outputs]
+        for path in outputs:
+            self.forget_file(path)
         known = [str(path) for path in step.inputs]
         further = resolve_headers(discovered, known, self._places)
-        if self._has_moved(step, ticket, known, further):
+        if self._has_moved(outputs, ticket, known, further):
             self._take_down_outputs(step, _MOVED)
             self.counts.forgotten.append(step.name)
             return False
+        self._made.update(outputs)
         shadows = self._find_shadows(step, discovered)
         further += (path for path in shadows.dangling if path not in further)
-        digests = [*ticket.digests, *(self.digest(path) for path in further)]
-        identities = [self._files[path].identity for path in (*known, *further)]
-        outputs = [str(path) for path in step.outputs]
-        made = [self.digest(path) for path in outputs]
+        digests = [*ticket.digests, *map(self.digest, further)]
+        files = self._files
+        inputs = [files[path] for path in (*known, *further)]
+        made = b"".join([self.digest(path)[:PREFIX_BYTES] for path in outputs])
+        results = [files[path] for path in outputs]
         recipe = step.recipe
         node = Node(
             recipe,
             make_key(recipe, digests),
-            array("I", identities),
-            b"".join(digest[:PREFIX_BYTES] for digest in digests),
-            array("I", [self._files[path].identity for path in outputs]),
-            b"".join(digest[:PREFIX_BYTES] for digest in made),
+            array("I", [file.identity for file in inputs]),
+            b"".join([digest[:PREFIX_BYTES] for digest in digests]),
+            array("I", [file.identity for file in results]),
+            made,
             ticket.reason,
             pack_shadows(shadows.absent),
         )
         self._save(step, node)
         return True
+
+    def flush(self) -> None:
+        """Have all that was recorded on the disk's way, where a kill does not lose it."""
+        self._database.flush()
 
     def fail(self, step: Step) -> None:
         """Take down that a step failed: it is stale until it is done.
@@ -316,7 +325,7 @@ class Store:
     def close(self) -> None:
         """Save what was learnt of files, and close."""
         try:
-            self._database.save_files(self._unsaved(self._paths))
+            self._database.save_files(self._files.values())
         finally:
             self._database.close()
 
@@ -348,23 +357,32 @@ class Store:
 
     def _write(self, record: str, node: Node) -> None:
         self._nodes[record] = node
-        self._database.save(self._unsaved((*node.inputs, *node.outputs)), record, node)
+        files = [self._files[self._paths[number]] for number in (*node.inputs, *node.outputs)]
+        self._database.save(files, record, node)
 
     def _has_moved(
-        self, step: Step, ticket: Ticket, known: Sequence[str], further: Sequence[str]
+        self,
+        outputs: Sequence[str],
+        ticket: Ticket,
+        known: Sequence[str],
+        further: Sequence[str],
     ) -> bool:
-        outputs = {str(path) for path in step.outputs}
         for path, digest in zip(known, ticket.digests, strict=True):
             if path not in outputs and self._look_again(path) != digest:
                 return True
         has_moved = False
+        files, made = self._files, self._made
+        limit_ns, future_ns = ticket.began_ns - RACY_NANOSECONDS, time.time_ns() + RACY_NANOSECONDS
         for path in further:  # each, so that a next run knows all of them
-            header = self._files.get(path)
+            header = files.get(path)
             before = None if header is None else header.digest
-            if header is not None and header.is_current:
-                has_moved |= self._look_again(path) != before
-            else:
+            if header is None or not header.is_current:
                 has_moved |= self._is_too_young(path, ticket, before)
+                continue
+            has_moved |= self._look_again(path) != before
+            # Another step may have looked at it first, after this one had read what it held.
+            if header.stamp is not None and header.stamp.ctime_ns > limit_ns:
+                has_moved |= header.stamp.ctime_ns <= future_ns and path not in made
         return has_moved
 
     def _is_too_young(self, path: str, ticket: Ticket, before: bytes | None) -> bool:
@@ -384,9 +402,8 @@ class Store:
     def _look_again(self, path: str) -> bytes:
         known = self._files.get(path)
         if known is not None and known.stamp is not None:
-            stamp = stat_stamp(path)
             self.counts.stats += 1
-            if stamp == known.stamp:
+            if has_stamp(path, known.stamp):
                 return known.digest
         return self._look_at(path)
 
@@ -409,13 +426,3 @@ class Store:
                     return f"{path} is new"
                 return f"{path} changed"
         return "an input changed"
-
-    def _unsaved(self, identities: Iterable[int]) -> list[KnownFile]:
-        """Give those files that are not yet as they are here in the database; now they will be."""
-        files = []
-        for identity in identities:
-            known = self._files[self._paths[identity]]
-            if not known.is_saved:
-                known.is_saved = True
-                files.append(known)
-        return files

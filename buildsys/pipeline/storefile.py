@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS plan (name BLOB PRIMARY KEY, records BLOB NOT NULL) W
 class KnownFile:
     """A file: its number, and the digest that it had under a stamp (None: never trust it).
 
-    The marks are the store's: is_current, looked at in this run; is_saved, as it is in the file.
+    is_current: looked at in this run; is_saved: in the database it is as here, or soon will be.
     """
 
     identity: int
@@ -85,23 +85,43 @@ class StoreFile:
         self.path = path
         self.files: tuple[KnownFile, ...] = ()
         self.nodes: dict[str, Node] = {}
+        self._files: list[KnownFile] = []  # to be written
+        self._nodes: dict[str, Node] = {}
         with self._telling("open"):
             self._database = self._open()
 
     def save(self, files: Iterable[KnownFile], name: str, node: Node) -> None:
-        """Remember a finished step and the files that are new or changed, at one moment."""
-        with self._telling("write"):
-            self._write_files(files)
-            self._database.execute(
-                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _node_row(name, node)
-            )
-            self._database.commit()
+        """Remember a finished step and what is new or changed of files, with the next flush."""
+        self._take(files)
+        self._nodes[name] = node
 
     def save_files(self, files: Iterable[KnownFile]) -> None:
-        """Remember files that are new or changed."""
+        """Remember those files that are new or changed."""
+        self._take(files)
+        self.flush()
+
+    def _take(self, files: Iterable[KnownFile]) -> None:
+        for known in files:
+            if not known.is_saved:
+                known.is_saved = True
+                self._files.append(known)
+
+    def flush(self) -> None:
+        """Write what is to be remembered, at one moment."""
+        if not self._files and not self._nodes:
+            return
         with self._telling("write"):
-            self._write_files(files)
+            self._database.executemany(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
+                map(_file_row, self._files),
+            )
+            self._database.executemany(
+                "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [_node_row(name, node) for name, node in self._nodes.items()],
+            )
             self._database.commit()
+        self._files.clear()
+        self._nodes.clear()
 
     def load_plans(self) -> dict[str, frozenset[str]]:
         """Give the names of steps that were kept of plans, by the plan's name."""
@@ -117,6 +137,7 @@ class StoreFile:
     ) -> None:
         """Keep a plan's names of steps; forget steps and files (by number) with it."""
         row = (os.fsencode(name), os.fsencode("\0".join(sorted(records))))
+        self.flush()
         with self._telling("write"):
             self._database.executemany(
                 "DELETE FROM node WHERE name = ?", [(os.fsencode(step),) for step in gone]
@@ -129,12 +150,14 @@ class StoreFile:
 
     def forget(self, name: str) -> None:
         """Forget a step."""
+        self._nodes.pop(name, None)
         with self._telling("write"):
             self._database.execute("DELETE FROM node WHERE name = ?", (os.fsencode(name),))
             self._database.commit()
 
     def forget_all(self) -> None:
         """Forget every step."""
+        self._nodes.clear()
         with self._telling("write"):
             self._database.execute("DELETE FROM node")
             self._database.commit()
@@ -143,11 +166,6 @@ class StoreFile:
         """Close the file; what was not saved is lost."""
         with self._telling("close"):
             self._database.close()
-
-    def _write_files(self, files: Iterable[KnownFile]) -> None:
-        self._database.executemany(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", map(_file_row, files)
-        )
 
     def _open(self) -> sqlite3.Connection:
         try:

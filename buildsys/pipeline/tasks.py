@@ -1,33 +1,34 @@
 """The one door to doit: steps as doit tasks, the Store as doit's dependency manager."""
 
-import contextlib
-import queue
-import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from doit.control import TaskControl
 from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed
 from doit.globals import Globals
-from doit.runner import MThreadRunner
+from doit.runner import Runner
 from doit.task import Stream, Task
 
-from buildsys.base.errors import BuildsysError, InterruptedRunError
-from buildsys.pipeline.executor import Executor
+from buildsys.base.errors import BuildsysError
+from buildsys.base.interrupts import exposed, shielded
+from buildsys.base.programs import Call, CommandResult, Ended, Programs
+from buildsys.pipeline.executor import Executor, Seen, Work
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
 from buildsys.pipeline.plan import Plan
 from buildsys.pipeline.step import Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
 
-_IDLE_SECONDS = 10.0
-_WAKE_SECONDS = 0.2
+_FLUSH_SECONDS = 0.1  # as much work may be lost to a kill
+_ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for others
 
 
 class Progress(Protocol):
-    """Who is told how it goes; called from several threads at once.
+    """Who is told how it goes.
 
     has_moved_on tells whether a failure was followed by other output, and so may be overlooked.
     """
@@ -82,17 +83,8 @@ def run_plan(
             run.run(steps, plan.needs, jobs, keep_going)
         except KeyboardInterrupt:
             is_interrupted = True
-            executor.stop()
-            run.wait_until_idle()
-        except BaseException:  # a full disk, a reader that has gone, a bug: leave nothing running
-            executor.stop()
-            run.wait_until_idle()
-            raise
         finally:
             progress.end()
-    is_interrupted = is_interrupted or any(
-        failed.kind is FailureKind.INTERRUPTED for failed in run.failed
-    )
     ended = run.ended
     return RunResult(
         done=tuple(run.done),
@@ -107,27 +99,99 @@ def run_plan(
     )
 
 
-class _WakingQueue(queue.Queue[Any]):
-    """A queue on which the main thread never waits for long.
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A task that waits for a program."""
 
-    A signal that comes just before the wait is not seen until the wait ends.
-    """
+    node: Any  # doit's ExecNode
+    work: Work
+    begin: float
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Give the next item, as queue.Queue does."""
-        if (
-            not block
-            or timeout is not None
-            or threading.current_thread() is not threading.main_thread()
-        ):
-            return super().get(block, timeout)
+
+class _Runner(Runner):  # type: ignore[misc]  # doit has no types
+    """doit's runner, with as many programs at a time as there are jobs, all in one thread."""
+
+    def __init__(self, run: "_Run", keep_going: bool, jobs: int) -> None:
+        super().__init__(
+            _DependencyManager(run), _Reporter(run), continue_=keep_going, stream=Stream(0)
+        )
+        self._run = run
+        self._jobs = jobs
+        self._programs = Programs()
+        self._flushed = time.monotonic()
+        self._begun: dict[int, _Begun] = {}  # by the key of its program
+        self._ended: deque[Any] = deque()  # tasks that the dispatcher is to be told of
+
+    def run_tasks(self, task_dispatcher: Any) -> None:
+        """Run every task of doit's dispatcher; signals only cut waiting short."""
+        with ExitStack() as stack:
+            stack.enter_context(shielded())
+            stack.callback(self._stop)
+            while self._start_more(task_dispatcher):
+                for one in self._wait():
+                    begun = self._begun.pop(one.key)
+                    self._go_on(begun, one.result)
+
+    def _start_more(self, dispatcher: Any) -> bool:
+        """Start tasks until all jobs are taken; False when nothing runs and nothing is to run."""
+        while len(self._begun) < self._jobs and not self._stop_running:
+            with exposed():  # where a signal that came during a long step is heard
+                pass
+            try:
+                node = dispatcher.generator.send(self._ended.popleft() if self._ended else None)
+            except StopIteration:
+                break
+            if node == _ALL_WAIT:
+                if not self._ended:
+                    break
+            elif self.select_task(node, dispatcher.tasks):
+                self.reporter.execute_task(node.task)
+                self._go_on(_Begun(node, self._run.begin(node.task), time.monotonic()), None)
+            else:
+                self._ended.append(node)
+        return bool(self._begun)
+
+    def _wait(self) -> list[Ended]:
+        """Wait for programs; what was done meanwhile is soon where a kill does not lose it."""
         while True:
-            with contextlib.suppress(queue.Empty):
-                return super().get(timeout=_WAKE_SECONDS)
+            seconds = self._flushed + _FLUSH_SECONDS - time.monotonic()
+            if seconds <= 0:
+                self._run.store.flush()
+                self._flushed = time.monotonic()
+                seconds = _FLUSH_SECONDS
+            with exposed():
+                ended = self._programs.wait(seconds)
+            if ended:
+                return ended
+
+    def _go_on(self, begun: _Begun, result: CommandResult | BuildsysError | None) -> None:
+        """Go on with a task, with what its program gave, to its next program or its end."""
+        name = begun.node.task.name
+        try:
+            call = _advance(begun.work, result)
+            self._begun[self._programs.start(call)] = begun
+            return
+        except StopIteration as stop:
+            self._run.finish(name, stop.value, begun.begin)
+            failed = None
+        except BuildsysError as error:
+            begun.work.close()
+            failed = self._run.fail(name, error)
+        self.process_task_result(begun.node, failed)
+        self._ended.append(begun.node)
+
+    def _stop(self) -> None:
+        """End what runs, and take its temporary files away."""
+        self._programs.close()
+        for begun in self._begun.values():
+            begun.work.close()
 
 
-class _Runner(MThreadRunner):  # type: ignore[misc]  # doit has no types
-    Queue = staticmethod(_WakingQueue)
+def _advance(work: Work, result: CommandResult | BuildsysError | None) -> Call:
+    """Give the next program that a task wants; StopIteration holds what came of it."""
+    if result is None:
+        return next(work)
+    return work.send(result) if isinstance(result, CommandResult) else work.throw(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +208,7 @@ class _Status:
 class _Run:
     """The state of one run, shared by what doit calls its dependency manager and its reporter.
 
-    doit asks and tells in its main thread; only actions, and the word that one starts, come from
-    its workers.
+    doit knows the tasks and their order; what they do is the executor's, in _Runner.
     """
 
     def __init__(self, store: Store, executor: Executor, progress: Progress) -> None:
@@ -159,8 +222,6 @@ class _Run:
         self.failed: list[StepFailed] = []
         self.ended: set[str] = set()
         self._executor = executor
-        self._active = 0
-        self._idle = threading.Condition()
 
     def run(
         self,
@@ -173,54 +234,31 @@ class _Run:
         self.steps = {step.name: step for step in steps}
         control = TaskControl([self._make_task(step, needs[step.name]) for step in steps])
         control.process(None)
-        runner = _Runner(
-            _DependencyManager(self),
-            _Reporter(self),
-            continue_=keep_going,
-            stream=Stream(0),
-            num_process=max(1, jobs),
-        )
-        runner.run_all(control.task_dispatcher())
-
-    def wait_until_idle(self) -> None:
-        """Wait for the workers to end what they were doing when the run was stopped."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._active == 0, timeout=_IDLE_SECONDS)
+        _Runner(self, keep_going, max(1, jobs)).run_all(control.task_dispatcher())
 
     def _make_task(self, step: Step, needs: Iterable[str]) -> Task:
-        return Task(
-            step.name,
-            actions=[(self._act, [step])],
-            task_dep=[name for name in needs if name in self.steps],
-            io={"capture": False},  # captured output of several threads would be mixed
-        )
+        return Task(step.name, None, task_dep=[name for name in needs if name in self.steps])
 
-    def _act(self, step: Step) -> TaskFailed | None:
-        with self._idle:
-            self._active += 1
-        try:
-            return self._execute(step)
-        finally:
-            with self._idle:
-                self._active -= 1
-                self._idle.notify_all()
+    def begin(self, task: Any) -> Work:
+        """Begin a task's step."""
+        return self._executor.begin(self.steps[task.name])
 
-    def _execute(self, step: Step) -> TaskFailed | None:
-        begin = time.monotonic()
-        try:
-            discovered, output = self._executor.execute(step)
-        except StepError as error:
-            failed = StepFailed(step, error.kind, str(error), error.argv, error.output)
-        except InterruptedRunError as error:
-            failed = StepFailed(step, FailureKind.INTERRUPTED, str(error), (), "")
-        except BuildsysError as error:
-            failed = StepFailed(step, FailureKind.COMMAND, str(error), (), "")
-        else:
-            seconds = time.monotonic() - begin
-            reason = self.tickets[step.name].reason
-            self.results[step.name] = StepDone(step, seconds, reason, discovered, output)
-            return None
-        self.errors[step.name] = failed
+    def finish(self, name: str, seen: Seen, begin: float) -> None:
+        """Take down that a step was done."""
+        discovered, output = seen
+        seconds = time.monotonic() - begin
+        reason = self.tickets[name].reason
+        self.results[name] = StepDone(self.steps[name], seconds, reason, discovered, output)
+
+    def fail(self, name: str, error: BuildsysError) -> TaskFailed:
+        """Take down that a step failed, and why."""
+        step = self.steps[name]
+        match error:
+            case StepError():
+                failed = StepFailed(step, error.kind, str(error), error.argv, error.output)
+            case _:
+                failed = StepFailed(step, FailureKind.COMMAND, str(error), (), "")
+        self.errors[name] = failed
         return TaskFailed(failed.message)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.command import CommandResult, CommandRunner
+from buildsys.base.command import CommandRunner
 from buildsys.base.epoch import TIMES
+from buildsys.base.programs import CommandResult
 from buildsys.base.treecopy import copy_sources, give_directory, link_sources
 from buildsys.config import SETTINGS, Config
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildsys.base.command import CommandRunner, quote_argv
+from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import write_whole
+from buildsys.base.programs import quote_argv
 from buildsys.base.shipped import shipped_path
 from buildsys.toolchain.argv import (
     compile_argv,

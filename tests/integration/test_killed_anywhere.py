@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from killing import OPERATIONS, Countdown, memory_directory
 from workspace import Workspace, make_workspace
 
 from buildsys import cli
-from buildsys.base import command
+from buildsys.base import programs
 from buildsys.pipeline.storefile import StoreFile
 
 KILLS = os.environ.get("MODBUILD_TEST_KILLS", "8")
@@ -93,7 +92,7 @@ def read_files(tree: Workspace) -> Files:
 
 def watch_processes(countdown: Countdown, started: list[int]) -> None:
     """Count starts and ends of processes, and commits of the record, too."""
-    start, end, save = command._start, command._end, StoreFile.save
+    start, finish, flush = programs._start, programs.Programs._finish, StoreFile.flush
 
     def counted_start(*arguments: object) -> object:
         countdown.pass_by("start")
@@ -102,18 +101,18 @@ def watch_processes(countdown: Countdown, started: list[int]) -> None:
         countdown.pass_by("started")
         return process
 
-    def counted_end(process: "subprocess.Popen[bytes]") -> None:
+    def counted_finish(*arguments: object) -> object:
         countdown.pass_by("ended")
-        end(process)
+        return finish(*arguments)  # type: ignore[arg-type]
 
-    def counted_save(*arguments: object) -> None:
+    def counted_flush(*arguments: object) -> None:
         countdown.pass_by("commit")
-        save(*arguments)  # type: ignore[arg-type]
+        flush(*arguments)  # type: ignore[arg-type]
         countdown.pass_by("committed")
 
-    command._start = counted_start  # type: ignore[assignment]
-    command._end = counted_end
-    StoreFile.save = counted_save  # type: ignore[assignment,method-assign]
+    programs._start = counted_start  # type: ignore[assignment]
+    programs.Programs._finish = counted_finish  # type: ignore[assignment,method-assign]
+    StoreFile.flush = counted_flush  # type: ignore[assignment,method-assign]
 
 
 def run_in_child(

@@ -2,18 +2,17 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
-from buildsys.base.command import CommandResult, CommandRunner, quote_argv, run_command
+from buildsys.base.command import CommandRunner, run_command
 from buildsys.base.errors import BuildsysError, InterruptedRunError
+from buildsys.base.programs import Call, CommandResult, Programs, quote_argv
 
 
 def shell(text: str) -> tuple[str, ...]:
@@ -149,15 +148,33 @@ def test_a_command_is_spelled_for_a_shell() -> None:
     assert quote_argv(("cc", "-DA=b c", "it's")) == "cc '-DA=b c' 'it'\"'\"'s'"
 
 
-def test_what_a_program_wrote_just_before_it_ended_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look whether it ended comes between its last word and our reading of it."""
-
-    def time_out(process: "subprocess.Popen[bytes]", timeout: float) -> NoReturn:
-        process.wait()
-        raise subprocess.TimeoutExpired(process.args, timeout)
-
-    monkeypatch.setattr(subprocess.Popen, "communicate", time_out)
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_what_a_program_wrote_just_before_it_ended_is_read(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look whether it ended may come between its last word and our reading of it."""
+    monkeypatch.setattr("buildsys.base.programs._POLL_SECONDS", seconds)
     assert CommandRunner().run(("sh", "-c", "echo last")).output == b"last\n"
     # One that it started holds the output open; that is not waited for.
     held = CommandRunner().run(("sh", "-c", "sleep 2 & echo last"))
     assert held.output == b"last\n"
+
+
+def test_programs_that_end_together_are_all_given() -> None:
+    programs = Programs()
+    texts = {programs.start(Call(shell(f"sleep 0.2; echo {n}; exit {n}"))): n for n in range(5)}
+    found = {}
+    while texts.keys() - found.keys():
+        found.update({ended.key: ended.result for ended in programs.wait()})
+    programs.close()
+    for key, number in texts.items():
+        result = found[key]
+        assert isinstance(result, CommandResult)
+        assert (result.status, result.output) == (number, f"{number}\n".encode())
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_waited_for() -> None:
+    result = run_command(shell("echo said; exec >&- 2>&-; sleep 0.3; exit 7"))
+    assert (result.status, result.output) == (7, b"said\n")
+    with pytest.raises(BuildsysError, match="still running after"):
+        run_command(shell("exec >&- 2>&-; sleep 9"), timeout_seconds=0.2)

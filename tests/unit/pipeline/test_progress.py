@@ -81,7 +81,7 @@ def test_an_output_that_is_full_is_one_error() -> None:
         ((FailureKind.COMMAND,), True, False, ExitStatus.FAILED),
         ((FailureKind.FINDINGS,), True, False, ExitStatus.FINDINGS),
         ((FailureKind.FINDINGS, FailureKind.COMMAND), True, False, ExitStatus.FAILED),
-        ((FailureKind.INTERRUPTED,), True, True, ExitStatus.FAILED),
+        ((FailureKind.COMMAND,), True, True, ExitStatus.FAILED),
         ((), True, False, ExitStatus.FAILED),
         ((FailureKind.FINDINGS,), True, True, ExitStatus.FAILED),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildsys.base.errors import InterruptedRunError
+from buildsys.pipeline.executor import do_work
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.step import Command, Generate, Step
 from buildsys.pipeline.steps import StepExecutor
@@ -25,7 +25,7 @@ def command_step(directory: Path, script: str, depfile: bool = False) -> Step:
 
 
 def run(step: Step) -> tuple[tuple[str, ...], str]:
-    return executor().execute(step)
+    return do_work(executor().begin(step))
 
 
 def names(directory: Path) -> list[str]:
@@ -80,11 +80,11 @@ def test_missing_inputs_are_named_with_the_module_s_place(tmp_path: Path) -> Non
         run(two)
 
 
-def test_a_stopped_executor_starts_nothing(tmp_path: Path) -> None:
-    stopped = executor()
-    stopped.stop()
-    with pytest.raises(InterruptedRunError):
-        stopped.execute(command_step(tmp_path, 'echo x > "$1"'))
+def test_work_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    work = executor().begin(command_step(tmp_path, 'echo x > "$1"'))
+    call = next(work)
+    (tmp_path / "obj=1" / call.argv[4]).write_text("half")
+    work.close()
     assert names(tmp_path) == []
 
 
@@ -97,7 +97,7 @@ def test_generating_writes_links_and_removes(tmp_path: Path) -> None:
         ((tmp_path / "d/link", tmp_path),),
         (tmp_path / "old.plist", tmp_path / "never.plist"),
     )
-    assert executor().execute(Step("generate:m", "m", generate, (), ())) == ((), "")
+    assert do_work(executor().begin(Step("generate:m", "m", generate, (), ()))) == ((), "")
     assert (tmp_path / "new/file.S").read_bytes() == b"text"
     assert os.readlink(tmp_path / "d/link") == str(tmp_path)
     assert not (tmp_path / "old.plist").exists()

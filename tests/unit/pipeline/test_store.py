@@ -274,6 +274,7 @@ store = Store(tmp_path / "record" / "store.sqlite3")
 for number in range(5):
     store.digest(str(tmp_path / f"looked-at-{{number}}"))
 run_step(store, make_step(tmp_path), tmp_path / "second/h.h")
+store.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run((sys.executable, "-c", script)).returncode == -9
