@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
+from quickcc import write_tools
 from workspace import CLONE, STAND
 
 from buildsys import __main__, cli
@@ -25,8 +26,6 @@ from buildsys.base.digest import digest_file
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline import storevalues
-from buildsys.toolchain.discover import load_toolchain
-from buildsys.toolchain.machine import load_machine
 
 _SOURCE = """#include <sys/param.h>
 #include <sys/module.h>
@@ -178,13 +177,7 @@ class ModelTree:
 
     def set_compiler(self, number: int) -> None:
         """Replace the compiler in place by one that defines another number."""
-        zig = load_toolchain("zig", load_machine("amd64"), None, os.environ).cc.argv[0]
-        for name, words in (("clang", f"clang -DCOMPILER={number}"), ("ld.lld", "ld.lld")):
-            path = self.root / "bin" / name
-            text = f'#!/bin/sh\nexec {zig} {words} "$@"\n'
-            if not path.exists() or path.read_text() != text:
-                self.write(f"bin/{name}", text)
-                path.chmod(0o755)
+        write_tools(self.root / "bin", number)
 
     def set_profile(self, number: int) -> None:
         text = (CLONE / "toolchain/machine/amd64-x86_64.yaml").read_text()
@@ -333,6 +326,26 @@ class ModelTree:
             installed += [place / f"{name}.kmod", *(place / path.name for path in plists)]
             installed += sorted(objects.glob(f"receipts/*/{name}.receipt.json"))
         return {**outputs, "metalog:METALOG": installed}
+
+    def made(self) -> set[str]:
+        """Name all that is below the object directory, but for what is known of it."""
+        objects = self.root / "obj/amd64-x86_64"
+        known = (".modbuild", "generations", "receipts")
+        places = (path for path in objects.iterdir() if path.name not in known)
+        return {
+            str(path)
+            for place in places
+            for path in (place, *place.rglob("*"))
+            if place.is_dir() or path != place
+        }
+
+    def makeable(self) -> set[str]:
+        """Name what a build from scratch would have below the object directory."""
+        paths = {path for paths in self.outputs().values() for path in paths}
+        objects = self.root / "obj/amd64-x86_64"
+        own = {path for path in paths if path.is_relative_to(objects)}
+        places = {objects / name for name in self.modules}
+        return {str(path) for path in own | places if "receipts" not in path.parts}
 
 
 def make_model_tree() -> ModelTree:
