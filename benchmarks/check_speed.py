@@ -4,18 +4,21 @@ Without DIR, the 339 amd64 modules of a 10.99.12 tree are made again from their 
 undefined symbols, modinfo, as many relocations of each kind) with the embedded toolchain. Each
 round times three processes, start-up included: the check from cold (--no-cache), the same check
 when nothing has changed since, and readelf -aW over the same files as the peer. What counts are
-the ratios to the peer, which a busy or slow machine changes little; seconds are told beside.
+the ratios to the peer, which a busy or slow machine changes little, and CPU time, which it changes
+less than wall; seconds are told beside.
 """
 
 import gzip
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +66,33 @@ def make_modules(directory: Path) -> None:
         (directory / f"{module['name']}.o").rename(directory / f"{module['name']}.kmod")
 
 
-def time_process(argv: Sequence[str], environment: dict[str, str]) -> float:
-    """Run a command; give its seconds. A check may end with findings."""
-    begin = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What a process took, in seconds: of the clock, and of processors (user and system)."""
+
+    wall: float
+    cpu: float
+
+
+def children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def time_process(argv: Sequence[str], environment: dict[str, str]) -> Took:
+    """Run a command; give its times. A check may end with findings."""
+    begin, before = time.perf_counter(), children_seconds()
     ran = subprocess.run(
         argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
     )
     if ran.returncode not in (0, 2):
         sys.exit(f"{argv[0]}: status {ran.returncode}: {ran.stderr.decode()}")
-    return time.perf_counter() - begin
+    return Took(time.perf_counter() - begin, children_seconds() - before)
+
+
+def medians(took: Sequence[Took]) -> tuple[float, float]:
+    """Give the medians of wall and CPU seconds."""
+    return statistics.median(one.wall for one in took), statistics.median(one.cpu for one in took)
 
 
 def measure(directory: Path, kernel: Path, cache: Path) -> None:
@@ -86,18 +107,19 @@ def measure(directory: Path, kernel: Path, cache: Path) -> None:
     }
     for argv in commands.values():
         time_process(argv, environment)  # bytecode, the file cache, the remembered answer
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[Took]] = {name: [] for name in commands}
     for _ in range(RUNS):
         for name, argv in commands.items():
             times[name].append(time_process(argv, environment))
     size = sum(path.stat().st_size for path in kmods)
     print(f"{len(kmods)} kmods, {size / 1e6:.1f} MB, {RUNS} rounds")
-    peer = statistics.median(times["readelf"])
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
+    peer, peer_cpu = medians(times["readelf"])
+    for name, took in times.items():
+        wall, cpu = medians(took)
+        best = min(one.wall for one in took)
         print(
-            f"{name:10} median {median:.3f} s, best {min(seconds):.3f} s, "
-            f"{median / peer:.2f} x readelf -aW"
+            f"{name:10} median {wall:.3f} s, best {best:.3f} s, {wall / peer:.2f} x readelf -aW; "
+            f"CPU {cpu:.3f} s, {cpu / peer_cpu:.2f} x"
         )
 
 

@@ -123,7 +123,7 @@ def _check_late_requirements(file: Linkable, modinfo: ModInfo) -> Iterator[Findi
 
 def _check_symbols(file: Linkable) -> Iterator[Finding]:
     kobj, symbols = file.kobj, file.kobj.symbols
-    used = {symbol for relocations in file.relocations for _, symbol in relocations.pairs}
+    used = frozenset[int]().union(*(relocations.symbols for relocations in file.relocations))
     weak = [
         symbols.name(i)
         for i, info in enumerate(symbols.infos)
@@ -131,8 +131,12 @@ def _check_symbols(file: Linkable) -> Iterator[Finding]:
     ]
     if weak:
         yield finding("weak-unused", kobj.path, f"{_shorten(weak)}: undefined, weak and not used")
+    places, infos, count = symbols.sections, symbols.infos, len(symbols)
+    usual = {SHN_UNDEF, SHN_ABS, *(s.index for s in kobj.elf.sections if s.is_loaded)}
     for symbol in sorted(used):
-        if 0 < symbol < len(symbols):
+        if 0 < symbol < count and (
+            places[symbol] not in usual or infos[symbol] & 15 == _STT_GNU_IFUNC
+        ):
             yield from _check_place(kobj, symbol)
 
 
@@ -194,7 +198,7 @@ def _check_paths(kobj: KernelObject) -> Iterator[Finding]:
 
 def _check_skipped(file: Linkable) -> Iterator[Finding]:
     count = len(file.kobj.symbols)
-    if any(symbol >= count for table in file.relocations for _, symbol in table.pairs):
+    if any(max(table.symbols, default=0) >= count for table in file.relocations):
         yield finding(
             "relocation-skipped",
             file.path,

@@ -39,7 +39,7 @@ def check_kmod(
     drift = Drift() if drift is None else drift
     name = expected.name if expected is not None else path.name.removesuffix(_KMOD)
     file = cache.read(path)
-    state = LoaderState(kernel, _directory(kernel, {**required, name: path}), cache)
+    state = LoaderState(kernel, _directory(kernel, required, cache, (name, path)), cache)
     findings: list[Finding] = []
     ignored: frozenset[str] = frozenset()
     is_builtin = kernel.find_builtin(name) is not None
@@ -96,7 +96,7 @@ def check_set(
                 cache.providers.setdefault(symbol, name)
     drift = Drift(None, policy)
     verdicts = [check_kmod(path, kernel, required, None, cache, drift) for path in paths]
-    return add_luck(verdicts, kernel, _directory(kernel, required), cache)
+    return add_luck(verdicts, kernel, _directory(kernel, required, cache), cache)
 
 
 def _weigh(found: Finding) -> tuple[bool, int]:
@@ -109,19 +109,26 @@ def _requires(file: Linkable | Halt, cache: KmodCache) -> tuple[str, ...]:
     return () if isinstance(described, Halt) else split_required(described.required or "")
 
 
-def _directory(kernel: Kernel, kmods: Mapping[str, Path]) -> FindFile:
-    """Lay the kmods out as the kernel looks for them: NAME/NAME.kmod, and NAME.plist beside."""
+def _directory(
+    kernel: Kernel,
+    kmods: Mapping[str, Path],
+    cache: KmodCache,
+    own: tuple[str, Path] | None = None,
+) -> FindFile:
+    """Lay the kmods out as the kernel looks for them: NAME/NAME.kmod, and NAME.plist beside.
+
+    own is a name with its kmod, in place of what kmods has of that name.
+    """
     directory = kernel.modules_directory + "/"
 
     def find(target: str) -> Path | None:
         name, _, leaf = target.removeprefix(directory).partition("/")
-        path = kmods.get(name)
+        path = own[1] if own is not None and own[0] == name else kmods.get(name)
         if path is None or not target.startswith(directory):
             return None
         if leaf == f"{name}{_KMOD}":
             return path
-        plist = path.with_name(path.name.removesuffix(_KMOD) + ".plist")
-        return plist if leaf == f"{name}.plist" and plist.exists() else None
+        return cache.find_plist(path) if leaf == f"{name}.plist" else None
 
     return find
 

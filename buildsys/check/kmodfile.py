@@ -70,6 +70,7 @@ class KmodCache:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._files: dict[Path, KmodFile] = {}
+        self._plists: dict[Path, Path | None] = {}
         self.providers: dict[str, str] = {}
         self._answers: dict[tuple[Callable[[Linkable], Any], Path], Any] = {}
         builtins = kernel.builtins or ()
@@ -87,6 +88,13 @@ class KmodCache:
         if file is None:
             file = self._files[path] = _read_kmod(path, self._kernel)
         return file
+
+    def find_plist(self, path: Path) -> Path | None:
+        """Find the properties beside a kmod, NAME.plist for NAME.kmod; looked for once."""
+        if path not in self._plists:
+            plist = path.with_name(path.name.removesuffix(".kmod") + ".plist")
+            self._plists[path] = plist if plist.exists() else None
+        return self._plists[path]
 
     def ask(self, question: Callable[[Linkable], T], file: Linkable) -> T:
         """Answer what depends on nothing but the file, once for each file."""

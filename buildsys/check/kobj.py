@@ -29,7 +29,7 @@ from buildsys.elf.model import (
     Section,
     SymbolTable,
     show_name,
-    string_at,
+    strings_at,
 )
 from buildsys.elf.reader import (
     MAGIC,
@@ -79,10 +79,16 @@ class KernelObject:
 
 @dataclass(frozen=True, slots=True)
 class RelocationSet:
-    """One relocation table as the kernel reads it, and the distinct (type, symbol) in it."""
+    """One relocation table as the kernel reads it, and the distinct types and symbols in it."""
 
     table: RelocationTable
-    pairs: frozenset[tuple[int, int]]
+    kinds: frozenset[int]
+    symbols: frozenset[int]
+
+    @property
+    def pairs(self) -> frozenset[tuple[int, int]]:
+        """Give the distinct (type, symbol), which takes a walk over the whole table."""
+        return frozenset(zip(self.table.types, self.table.symbols, strict=True))
 
 
 def halt(
@@ -205,7 +211,8 @@ def relocation_bytes(layout: Layout, kind: int) -> int:
 
 
 def _whole_entries(section: Section, unit: int) -> Section:
-    return replace(section, size=section.size // unit * unit)
+    rest = section.size % unit
+    return replace(section, size=section.size - rest) if rest else section
 
 
 def _is_endless(section: Section) -> bool:
@@ -254,9 +261,10 @@ def _read_object(elf: ElfObject, port: Port) -> KernelObject | Halt:
     defined: dict[str, int] = {}
     undefined: dict[str, int] = {}
     sections, strings = symbols.sections, symbols.strings
-    for entry in entries:
+    names_read = strings_at(strings, [offsets[entry] for entry in entries])
+    for entry, name in zip(entries, names_read, strict=True):
         into = undefined if sections[entry] == SHN_UNDEF else defined
-        into[string_at(strings, offsets[entry])] = entry
+        into[name] = entry
     looked_at = tuple(
         section
         for kind in (SHT_REL, SHT_RELA)
@@ -273,7 +281,7 @@ def read_relocation_sets(kobj: KernelObject) -> tuple[RelocationSet, ...]:
     for section in kobj.relocation_sections:
         whole = _whole_entries(section, relocation_bytes(kobj.elf.layout, section.kind))
         table = _as_kernel_reads(kobj, read_relocations(kobj.elf, whole))
-        sets.append(RelocationSet(table, frozenset(zip(table.types, table.symbols, strict=True))))
+        sets.append(RelocationSet(table, frozenset(table.types), frozenset(table.symbols)))
     return tuple(sets)
 
 

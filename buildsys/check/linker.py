@@ -82,7 +82,10 @@ def is_tolerated(name: str) -> bool:
 
 def is_zero(kobj: KernelObject, entry: int) -> bool:
     """Tell whether the kernel finds a defined symbol and then takes its value for none."""
-    return kobj.symbols.sections[entry] != SHN_ABS and known_value(kobj, entry) == 0
+    symbols = kobj.symbols
+    if symbols.values[entry] != 0 or symbols.sections[entry] == SHN_ABS:
+        return False
+    return known_value(kobj, entry) == 0
 
 
 def judge_duplicates(kobj: KernelObject, scope: Scope, ignored: frozenset[str]) -> Halt | None:
@@ -161,13 +164,17 @@ def judge_relocations(
         lost = _lost_base(kobj, relocations)
         if lost is not None:
             return lost
-        bad = [
-            pair
-            for pair in relocations.pairs
-            if pair[1] < count
-            and (infos[pair[1]] >> 4 == STB_LOCAL) == is_local
-            and _trouble(kobj, rules, relocations, pair, is_local, zero) is not None
-        ]
+        bad = (
+            [
+                pair
+                for pair in relocations.pairs
+                if pair[1] < count
+                and (infos[pair[1]] >> 4 == STB_LOCAL) == is_local
+                and _trouble(kobj, rules, relocations, pair, is_local, zero) is not None
+            ]
+            if _is_suspicious(kobj, rules, relocations, zero)
+            else ()
+        )
         if bad:
             return _halt_at_first(kobj, rules, relocations, bad, is_local, zero)
         stop = _judge_places(kobj, relocations) if is_local else None
@@ -175,6 +182,27 @@ def judge_relocations(
         if stop is not None:
             return stop
     return None
+
+
+def _is_suspicious(
+    kobj: KernelObject, rules: RelocationRules, relocations: RelocationSet, zero: frozenset[str]
+) -> bool:
+    """Tell whether a look at each (type, symbol) of a table is worth while: something may be wrong.
+
+    It is not where the port takes every type, and every symbol can be looked up.
+    """
+    if not relocations.table.is_rela and rules.rel is not RelHandling.TAKEN:
+        return True
+    kinds = {effective_type(kobj.port.name, kind) for kind in relocations.kinds}
+    if not kinds <= rules.symbolic | rules.plain:
+        return True
+    sections, count = kobj.symbols.sections, len(kobj.symbols)
+    return any(
+        symbol < count
+        and sections[symbol] == SHN_UNDEF
+        and _lookup_trouble(kobj, symbol, zero) is not None
+        for symbol in relocations.symbols
+    )
 
 
 def _lost_base(kobj: KernelObject, relocations: RelocationSet) -> Halt | None:

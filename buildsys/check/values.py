@@ -31,7 +31,7 @@ _JUDGED = {
 def judge_values(kobj: KernelObject, relocations: RelocationSet, is_local: bool) -> Halt | None:
     """Refuse at the first relocation of a pass whose value does not fit for certain."""
     kinds = _JUDGED.get(kobj.port.name, frozenset())
-    if not any(kind in kinds for kind, _ in relocations.pairs):
+    if not kinds & relocations.kinds:
         return None
     for entry in _entries(kobj, relocations, kinds, is_local):
         trouble = _trouble(kobj, relocations, entry)
@@ -140,7 +140,7 @@ def _powerpc_trouble(kobj: KernelObject, relocations: RelocationSet, entry: int)
 def _first_wrong(kobj: KernelObject, relocations: RelocationSet) -> tuple[str, int, str] | None:
     name, table = kobj.port.name, relocations.table
     section = kobj.elf.sections[table.target]
-    kinds = {kind for kind, _ in relocations.pairs}
+    kinds = relocations.kinds
     if section.name.startswith((".debug", ".stab")):
         return None
     if name == "amd64" and _AMD64_32 in kinds:

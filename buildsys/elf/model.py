@@ -246,6 +246,16 @@ def string_at(strings: bytes | memoryview, offset: int) -> str:
     return decode_name(strings[offset:] if end < 0 else strings[offset:end])
 
 
+def strings_at(strings: bytes, offsets: Sequence[int]) -> list[str]:
+    """Read what string_at would, of many offsets that lie inside."""
+    find = strings.find
+    ends = [find(b"\0", offset) for offset in offsets]
+    return [
+        strings[offset : end if end >= 0 else None].decode("utf-8", "backslashreplace")
+        for offset, end in zip(offsets, ends, strict=True)
+    ]
+
+
 def decode_name(name: bytes | memoryview) -> str:
     """Turn the bytes of a name into text; what is not UTF-8 is spelled as hexadecimal escapes."""
     return bytes(name).decode("utf-8", "backslashreplace")

@@ -12,7 +12,14 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from buildsys.base.errors import BuildsysError
-from buildsys.elf.model import SHN_XINDEX, SHT_REL, SHT_RELA, ElfObject
+from buildsys.elf.model import (
+    SHN_XINDEX,
+    SHT_REL,
+    SHT_RELA,
+    ElfObject,
+    string_at,
+    strings_at,
+)
 from buildsys.elf.reader import (
     find_symbols,
     parse_elf,
@@ -193,3 +200,9 @@ def test_sections_beyond_the_limit_are_refused(build: Callable[..., Path]) -> No
     content[60:62] = struct.pack("<H", 0xFFFE)
     with pytest.raises(BuildsysError, match="section headers"):
         reparse(bytes(content))
+
+
+def test_names_read_at_once_are_those_read_one_by_one() -> None:
+    strings = b"\0first\0\xffodd\0last without end"
+    offsets = [0, 1, 3, 7, 8, len(strings) - 1]
+    assert strings_at(strings, offsets) == [string_at(strings, offset) for offset in offsets]
