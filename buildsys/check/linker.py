@@ -172,7 +172,7 @@ def judge_relocations(
                 and (infos[pair[1]] >> 4 == STB_LOCAL) == is_local
                 and _trouble(kobj, rules, relocations, pair, is_local, zero) is not None
             ]
-            if _is_suspicious(kobj, rules, relocations, zero)
+            if _is_suspicious(kobj, rules, relocations, is_local, zero)
             else ()
         )
         if bad:
@@ -185,7 +185,11 @@ def judge_relocations(
 
 
 def _is_suspicious(
-    kobj: KernelObject, rules: RelocationRules, relocations: RelocationSet, zero: frozenset[str]
+    kobj: KernelObject,
+    rules: RelocationRules,
+    relocations: RelocationSet,
+    is_local: bool,
+    zero: frozenset[str],
 ) -> bool:
     """Tell whether a look at each (type, symbol) of a table is worth while: something may be wrong.
 
@@ -196,10 +200,11 @@ def _is_suspicious(
     kinds = {effective_type(kobj.port.name, kind) for kind in relocations.kinds}
     if not kinds <= rules.symbolic | rules.plain:
         return True
-    sections, count = kobj.symbols.sections, len(kobj.symbols)
+    sections, infos, count = kobj.symbols.sections, kobj.symbols.infos, len(kobj.symbols)
     return any(
         symbol < count
         and sections[symbol] == SHN_UNDEF
+        and (infos[symbol] >> 4 == STB_LOCAL) == is_local
         and _lookup_trouble(kobj, symbol, zero) is not None
         for symbol in relocations.symbols
     )

@@ -11,9 +11,11 @@ import functools
 import mmap
 import os
 import stat
+import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ from buildsys.elf.relocnames import relocation_names as own_relocation_names
 
 MAGIC = b"\x7fELF"
 MAXIMUM_TABLE_BYTES = 16 << 20  # the largest symbol or relocation table that is read
+_IDENT_BYTES = 16
 _MAXIMUM_SECTIONS = 65536
 _MINIMUM_CLAIM = 4096  # below this, overlapping tables cost nothing
 _TABLES = (SHT_SYMTAB, SHT_REL, SHT_RELA, SHT_NOTE)
@@ -140,71 +143,47 @@ def find_layout(image: memoryview, path: Path) -> Layout:
 
 def parse_header(image: memoryview, layout: Layout) -> ElfHeader | None:
     """Read the file header as that layout has it; None when the file is shorter."""
-    structs = _structs(layout)
-    size = structs.Elf_Ehdr.sizeof()
-    if len(image) < size:
+    fields = _file_header(layout)
+    if len(image) < _IDENT_BYTES + fields.size:
         return None
-    raw = structs.Elf_Ehdr.parse(_sane_ident(layout) + bytes(image[16:size]))
+    raw = dict(zip(fields.names, fields.layout.unpack_from(image, _IDENT_BYTES), strict=True))
     return ElfHeader(
         ident_class=image[4],
         ident_data=image[5],
         ident_version=image[6],
         os_abi=image[7],
-        file_type=_number(raw.e_type, enums.ENUM_E_TYPE),
-        machine=_number(raw.e_machine, enums.ENUM_E_MACHINE),
-        version=_number(raw.e_version, enums.ENUM_E_VERSION),
-        entry=raw.e_entry,
-        flags=raw.e_flags,
-        section_offset=raw.e_shoff,
-        section_entry_bytes=raw.e_shentsize,
-        section_count=raw.e_shnum,
-        name_section=raw.e_shstrndx,
+        file_type=raw["e_type"],
+        machine=raw["e_machine"],
+        version=raw["e_version"],
+        entry=raw["e_entry"],
+        flags=raw["e_flags"],
+        section_offset=raw["e_shoff"],
+        section_entry_bytes=raw["e_shentsize"],
+        section_count=raw["e_shnum"],
+        name_section=raw["e_shstrndx"],
     )
-
-
-def _sane_ident(layout: Layout) -> bytes:
-    """Spell an e_ident that pyelftools does not stumble over; the file's own is read apart."""
-    kind, order = layout.width_bits // 32, 1 if layout.is_little else 2
-    return MAGIC + bytes((kind, order, 1)) + bytes(9)
 
 
 def section_header_bytes(layout: Layout) -> int:
     """Give the size of one section header."""
-    return int(_structs(layout).Elf_Shdr.sizeof())
+    return _section_header(layout).size
 
 
 def parse_sections(
     image: memoryview, layout: Layout, header: ElfHeader
 ) -> tuple[Section, ...] | None:
     """Read the section headers; None when they do not lie within the file."""
-    structs = _structs(layout)
-    size = structs.Elf_Shdr.sizeof()
+    fields = _section_header(layout)
+    size = fields.size
     count, start = header.section_count, header.section_offset
     if count == 0:
         return ()
     if start + count * size > len(image) or count > _MAXIMUM_SECTIONS or start == 0:
         return None
-    parse = structs.Elf_Shdr.parse
-    headers = [
-        parse(bytes(image[at : at + size])) for at in range(start, start + count * size, size)
-    ]
+    headers = list(fields.layout.iter_unpack(image[start : start + count * size]))
     names = _section_names(image, headers, header.name_section)
     return tuple(
-        Section(
-            index,
-            string_at(names, raw.sh_name),
-            raw.sh_name,
-            _number(raw.sh_type, enums.ENUM_SH_TYPE_BASE),
-            raw.sh_flags,
-            raw.sh_addr,
-            raw.sh_offset,
-            raw.sh_size,
-            raw.sh_link,
-            raw.sh_info,
-            raw.sh_addralign,
-            raw.sh_entsize,
-        )
-        for index, raw in enumerate(headers)
+        Section(index, string_at(names, raw[0]), *raw) for index, raw in enumerate(headers)
     )
 
 
@@ -333,8 +312,40 @@ def _structs(layout: Layout) -> Any:
     return structs
 
 
-def _number(value: int | str, names: Mapping[str, Any]) -> int:
-    return value if isinstance(value, int) else int(names[value])
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of a header in their order, as numbers; size is bytes."""
+
+    names: tuple[str, ...]
+    layout: struct.Struct
+
+    @property
+    def size(self) -> int:
+        return self.layout.size
+
+
+def _flatten(parts: Iterable[Any]) -> _Fields:
+    """Take from pyelftools how a header is laid out, to unpack many of them at once."""
+    names, formats = [], []
+    for part in parts:
+        names.append(part.name)
+        inner = part  # an enumeration stands around its number
+        while not hasattr(inner, "packer"):
+            inner = inner.subcon
+        formats.append(inner.packer.format)
+    return _Fields(tuple(names), struct.Struct(formats[0][0] + "".join(f[1:] for f in formats)))
+
+
+@functools.cache
+def _file_header(layout: Layout) -> _Fields:
+    """Give what comes after e_ident."""
+    return _flatten(_structs(layout).Elf_Ehdr.subcons[1:])
+
+
+@functools.cache
+def _section_header(layout: Layout) -> _Fields:
+    """Give a section header's fields, in the order of Section's from name_offset on."""
+    return _flatten(_structs(layout).Elf_Shdr.subcons)
 
 
 def _follow_extended(image: memoryview, layout: Layout, header: ElfHeader) -> ElfHeader:
@@ -344,24 +355,24 @@ def _follow_extended(image: memoryview, layout: Layout, header: ElfHeader) -> El
     is_small = header.section_count != 0 and header.name_section != 0xFFFF
     if is_small or start == 0 or start + size > len(image):
         return header
-    first = _structs(layout).Elf_Shdr.parse(bytes(image[start : start + size]))
+    fields = _section_header(layout)
+    first = dict(zip(fields.names, fields.layout.unpack_from(image, start), strict=True))
     return ElfHeader(
         header.ident_class, header.ident_data, header.ident_version, header.os_abi,
         header.file_type, header.machine, header.version, header.entry, header.flags, start,
-        header.section_entry_bytes, header.section_count or first.sh_size,
-        first.sh_link if header.name_section == 0xFFFF else header.name_section,
+        header.section_entry_bytes, header.section_count or first["sh_size"],
+        first["sh_link"] if header.name_section == 0xFFFF else header.name_section,
     )  # fmt: skip
 
 
-def _section_names(image: memoryview, headers: list[Any], index: int) -> bytes:
+def _section_names(image: memoryview, headers: list[tuple[int, ...]], index: int) -> bytes:
     """Give the section names, as the kernel would have them: none unless a string table."""
     if not 0 < index < len(headers):
         return b""
-    raw = headers[index]
-    end = raw.sh_offset + raw.sh_size
-    if raw.sh_type != "SHT_STRTAB" or end > len(image) or raw.sh_size > MAXIMUM_TABLE_BYTES:
+    _, kind, _, _, offset, size, *_ = headers[index]
+    if kind != SHT_STRTAB or offset + size > len(image) or size > MAXIMUM_TABLE_BYTES:
         return b""
-    return bytes(image[raw.sh_offset : end])
+    return bytes(image[offset : offset + size])
 
 
 def _describe_start(image: memoryview) -> str:
