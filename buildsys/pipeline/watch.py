@@ -83,11 +83,16 @@ def _name_tool(tool: Tool) -> Iterator[Path]:
         yield from programs_named_by(path)
 
 
+def _walk(directory: str) -> Iterator[str]:
+    """Go through all files and directories below one."""
+    for place, directories, files in os.walk(directory):
+        yield from (f"{place}/{name}" for name in (*directories, *files))
+
+
 def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Give the files and directories that decide what is planned, rather than what steps read."""
     config = request.config
-    paths = [*_PACKAGE.rglob("*.py"), *shipped_path("toolchain").rglob("*")]
-    paths += [config.file, config.modules]
+    paths = [config.file, config.modules]
     # A directory without a descriptor is watched too: one may be written there.
     paths += (path for path in config.modules.glob("*") if path.is_dir())
     paths += config.modules.glob("*/*.yaml")
@@ -102,6 +107,8 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     if config.kernel is not None:
         paths.append(config.kernel)
     names = {str(path) for path in paths}
+    names.update(name for name in _walk(str(_PACKAGE)) if name.endswith(".py"))
+    names.update(_walk(str(shipped_path("toolchain"))))
     if request.tree is not None:
         names.update(request.tree.watched)
     if config.tooldir is not None:  # a tool that was missing may come

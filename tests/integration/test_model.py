@@ -49,7 +49,7 @@ from modeltree import (
 
 EXAMPLES = int(os.environ.get("MODBUILD_TEST_EXAMPLES", "10"))
 STEPS = 100  # edits in a series
-BETWEEN = (1, 3, 1, 5, 2, 1, 4)  # edits between two builds, in turns
+BETWEEN = (1, 4, 2, 6, 1, 5, 3)  # edits between two builds, in turns
 SOURCES = sorted((*HEADERS, *(f"modules/{name}/{name}.c" for name in SPECS)))
 
 
@@ -181,6 +181,7 @@ class TreeEdits(RuleBasedStateMachine):
         if not made:
             return
         path = made[pick % len(made)]
+        self.stray |= {str(path), str(path.parent)}  # not what was made: it stays
         if spoil == "remove":
             path.unlink()
             return
