@@ -16,7 +16,7 @@ _PREFIXES = (
     "HAVE_", "KERNEL_", "KMODULE", "LDFLAGS", "MK", "NO", "USE_", "WARNS", "X11SRCDIR",
 )  # fmt: skip
 _KEPT = ("HOME", "PATH", "TMPDIR")
-_NO_TOOLDIR = "/nonexistent/tooldir"  # only flags are asked for: the tools are found by us
+NO_TOOLDIR = "/nonexistent/tooldir"  # only flags are asked for: the tools are found by us
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def find_make_setup(
         argv = (*argv, "-m", str(source / "share/mk"))
         if toolchain.compiler is CompilerFamily.CLANG:
             variables = {"HAVE_LLVM": "yes", "MKLLVM": "yes", "MKGCC": "no"} | variables
-    variables["TOOLDIR"] = str(tooldir or _NO_TOOLDIR)
+    variables["TOOLDIR"] = str(tooldir or NO_TOOLDIR)
     kept = {name: environment[name] for name in _KEPT if name in environment}
     digests = b"".join(digest_file(path) for path in make.files)
     complete = kept | variables | {"LC_ALL": "C"}

@@ -16,6 +16,7 @@ from buildsys.module.model import (
     Recipe,
     Trampolines,
 )
+from buildsys.srctree.environment import NO_TOOLDIR
 from buildsys.srctree.query import Evaluation, split_words
 from buildsys.srctree.sources import Announcement, SourcePath
 
@@ -203,11 +204,12 @@ class _Reading:
             return None
         directory = Path(self.said.values["ARCHDIR"])
         hide = directory / "kmodhide.awk"
+        awk = self.said.values["TOOL_AWK"]
         return Trampolines(
             directory / "kmodwrap.awk",
             directory / "kmodtramp.awk",
             hide if hide.exists() else None,
-            self.said.values["TOOL_AWK"],
+            "awk" if awk.startswith(f"{NO_TOOLDIR}/") else awk,  # without TOOLDIR: this machine's
         )
 
     def debug(self) -> tuple[str, ...] | None:

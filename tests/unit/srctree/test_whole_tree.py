@@ -192,6 +192,13 @@ def test_the_trampolines_of_arm_are_those_of_make(tree: TreeWorkspace) -> None:
     assert b"__wrap_kernel_number" in kmod.read_bytes()
 
 
+def test_the_trampolines_of_arm_need_no_tooldir(tree: TreeWorkspace) -> None:
+    ran = tree.run("build", "calls", "--machine", "evbarm-earmv7hf", "--toolchain", "zig")
+    kmod = tree.work / "obj/evbarm-earmv7hf/calls/calls.kmod"
+    assert kmod.exists(), ran.text
+    assert b"__wrap_kernel_number" in kmod.read_bytes()
+
+
 def test_parity_names_the_flag_that_differs(tree: TreeWorkspace) -> None:
     tree.build("plain")
     stock = tree.directory / "stock"

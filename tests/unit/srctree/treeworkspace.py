@@ -84,7 +84,9 @@ class TreeWorkspace:
         self, verb: str, *words: str, python: tuple[str, ...] = (), before: tuple[str, ...] = ()
     ) -> Ran:
         """Run modbuild; python are options of the interpreter, before is a program that runs it."""
-        settings = ("--src", str(self.source), "--tooldir", str(self.tooldir))
+        settings = ("--src", str(self.source))
+        if "--toolchain" not in words:
+            settings += ("--tooldir", str(self.tooldir))
         ran = subprocess.run(
             (*before, sys.executable, *python, "-m", "buildsys", verb, *settings, *words),
             cwd=self.work,
@@ -177,6 +179,7 @@ def make_tooldir(directory: Path, source: Path, makes: Path) -> None:
         write_program(programs / f"{platform}-ld", _WRAPPER.format(words=words))
     for name in ("nbconfig", "nbyacc", "nblex", "nbctfconvert", "nbctfmerge"):
         shutil.copy(FIXTURE / "tools" / name, programs / name)
+    (programs / "nbawk").symlink_to(find_program("awk"))
     make = find_program("bmake")
     for name, arch in (("amd64", "x86_64"), ("evbarm", "earmv7hf")):
         text = (
