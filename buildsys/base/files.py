@@ -38,7 +38,7 @@ def make_directory(path: Path, mode: int = 0o777) -> None:
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = False) -> None:
     """Replace path by content at one moment; with durable, only after the disk has it."""
-    _refuse_special(path)
+    refuse_special(path)
     temporary = temporary_beside(path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -61,7 +61,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, durable: bool = F
         raise BuildsysError(f"cannot write: {os_error_text(error)}", path) from error
 
 
-def _refuse_special(path: Path) -> None:
+def refuse_special(path: Path) -> None:
     """Refuse to put a file in the place of a device, a pipe or a link to one (/dev/stdout)."""
     try:
         kind = os.lstat(path).st_mode

@@ -62,9 +62,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read(path: Path) -> str:
+    if not path.is_file():
+        return ""  # a pipe would be waited for
     try:
         return path.read_text("utf-8", "surrogateescape")
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error

@@ -49,6 +49,8 @@ def is_for_other_processor(new: Path, installed: Path) -> bool:
 
 def _read_processor(path: Path) -> bytes | None:
     """Read EI_CLASS, EI_DATA and e_machine as they stand; None when there is no ELF file."""
+    if not path.is_file():
+        return None  # a pipe would be waited for
     try:
         with open(path, "rb") as stream:
             header = stream.read(20)

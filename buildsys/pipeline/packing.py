@@ -50,6 +50,6 @@ def pack_tree(config: Config, seconds: int, output: Path, form: str, keys: Seque
 
 def load_metalog(config: Config) -> tuple[MetalogLine, ...]:
     """Read the METALOG of a configuration."""
-    if not config.metalog.exists():
-        raise BuildsysError("there is no METALOG; install first", config.metalog)
+    if not config.metalog.is_file():
+        raise BuildsysError("there is no METALOG, a file; install first", config.metalog)
     return parse_metalog(read_whole(config.metalog))

@@ -73,6 +73,9 @@ def refuse_odd_output(output: Path) -> Path:
             f"--output {output}: a release replaces its directory as a whole, and this is a mount"
             " point; name a directory in it"
         )
+    outer = next((path for path in real.parents if (path / RELEASE).is_file()), None)
+    if outer is not None:
+        raise UsageError(f"--output {output}: is in {outer}, which is a release; name another")
     return real
 
 

@@ -44,7 +44,7 @@ def verify_tree(
 ) -> Verification:
     """Compare a tree with what find_recorded gave, and judge its kmods; further findings count."""
     findings = [*compare_tree(config.destdir, recorded, has_owners)]
-    if load_own_receipts(config) and config.metalog.exists():
+    if load_own_receipts(config) and config.metalog.is_file():
         lines = parse_metalog(read_whole(config.metalog))
         findings += compare_metalog(config.metalog, recorded, from_metalog(lines))
     findings += further
@@ -65,7 +65,7 @@ def find_recorded(config: Config) -> tuple[Recorded, ...]:
     """Find what was installed: by the receipts, else by METALOG."""
     if receipts := load_own_receipts(config):
         return from_receipts(file for receipt in receipts for file in receipt.files)
-    if not config.metalog.exists():
+    if not config.metalog.is_file():
         raise BuildsysError(
             f"nothing tells what is installed there: no receipt in {config.objdir}, and no"
             f" {config.metalog}",

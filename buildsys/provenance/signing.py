@@ -55,6 +55,12 @@ def parse_key(text: str, directory: Path) -> Key:
     return Key(kind, str(path) if kind != "gpg" or path.exists() else name)
 
 
+def refuse_missing_key(key: Key) -> None:
+    """Refuse early to sign with a key whose file is not there; gpg's keys have names."""
+    if key.kind != "gpg" and not Path(key.name).is_file():
+        raise UsageError(f"--sign {key.kind}:{key.name}: there is no such file")
+
+
 def sign_file(path: Path, key: Key) -> Path:
     """Sign a file; gives the file of the signature, beside it."""
     signature = key.signature_of(path)

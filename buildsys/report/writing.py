@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import UsageError
-from buildsys.base.files import make_directory, write_whole
+from buildsys.base.files import make_directory, refuse_special, write_whole
 from buildsys.report.model import Report
 
 # Each form, and the function that gives its bytes.
@@ -43,6 +43,9 @@ def parse_wanted(words: Sequence[str], directory: Path) -> tuple[Wanted, ...]:
                 )
             wanted.append(Wanted(form, STANDARD_OUTPUT if name == "-" else directory / name))
     paths = [one.path for one in wanted]
+    for path in paths:
+        if path != STANDARD_OUTPUT:
+            refuse_special(path)
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
         raise UsageError(f"--report: two reports cannot both go to {twice}")

@@ -12,7 +12,7 @@ from buildsys.pipeline.packing import load_metalog, pack_tree
 from buildsys.pipeline.places import usual_place
 from buildsys.pipeline.target import load_target
 from buildsys.provenance.manifest import MANIFEST
-from buildsys.provenance.signing import parse_key
+from buildsys.provenance.signing import parse_key, refuse_missing_key
 from buildsys.sets.lists import ListMachine, compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members
 from buildsys.verbs.settings import read_config
@@ -24,6 +24,8 @@ def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     output = Path(context.directory, arguments.output or config.sets)
     refuse_places("--output", output, config)
     keys = [parse_key(text, context.directory) for text in arguments.sign]
+    for key in keys:
+        refuse_missing_key(key)
     packed = pack_tree(config, read_time(context.environment), output, arguments.format, keys)
     for name, members in packed.sets:
         print(f"{name}: {count(members, 'member')}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from buildsys.base.command import CommandRunner
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import ExitStatus, InterruptedRunError, UsageError
+from buildsys.base.files import make_directory
 from buildsys.base.locks import hold_lock
 from buildsys.base.wording import count, name_some, show_path
 from buildsys.check.verdictfile import load_verdict
@@ -45,7 +46,7 @@ from buildsys.pipeline.release import (
     write_outcome,
 )
 from buildsys.pipeline.session import RunOptions
-from buildsys.provenance.signing import parse_key
+from buildsys.provenance.signing import parse_key, refuse_missing_key
 from buildsys.report.model import BuildOutcome, ModuleResult, Report, Stage, State, Target
 from buildsys.report.writing import STANDARD_OUTPUT, Wanted, parse_wanted, write_reports
 from buildsys.toolchain.machine import load_machine
@@ -74,9 +75,10 @@ def release(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         return _release_one(arguments, context, config, targets[0])
     read_time(context.environment)
     for text in arguments.sign:
-        parse_key(text, context.directory)
+        refuse_missing_key(parse_key(text, context.directory))
     output = refuse_odd_output(Path(context.directory, arguments.output))
     _refuse_outputs(config, output, targets, wanted, context)
+    make_directory(output.parent)  # what stands in the way is told before anything is built
     begin = time.monotonic()
     with hold_lock(place_work(config, output, arguments.names) / "lock", "releasing"):
         outcomes = _release_all(arguments, context, targets)

@@ -134,6 +134,10 @@ def test_a_list_of_another_version_stops_a_release(ground: Ground) -> None:
 def test_a_place_that_cannot_be_replaced_is_refused(ground: Ground) -> None:
     with pytest.raises(UsageError, match="mount point"):
         refuse_odd_output(Path("/proc"))
+    ground.publish(ground.make("one", "1"))
+    with pytest.raises(UsageError, match="which is a release"):
+        refuse_odd_output(ground.output / "one")
+    shutil.rmtree(ground.output)
     ground.output.write_text("a file")
     with pytest.raises(UsageError, match="expected a directory"):
         refuse_odd_output(ground.output)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from workspace import Workspace
+from workspace import STAND, Workspace
 
 from buildsys.report.document import describe_report_schema
 
@@ -74,3 +74,30 @@ def test_info_says_the_same_of_such_paths(kmods: Workspace) -> None:
     assert ran.status == 1
     assert ran.out.count("name      gamma") == 2
     assert [line.split(":")[1].strip() for line in ran.err.splitlines()] == paths[: len(NO_FILES)]
+
+
+def test_pipes_among_installed_files_are_told_and_not_waited_for(workspace: Workspace) -> None:
+    workspace.install()
+    kmod = workspace.path(f"{STAND}/gamma/gamma.kmod")
+    kmod.unlink()
+    os.mkfifo(kmod)
+    for name in ("boot.cfg", "etc/fstab", "etc/modules.conf"):
+        workspace.path(f"destdir/{name}").parent.mkdir(exist_ok=True)
+        os.mkfifo(workspace.path(f"destdir/{name}"))
+    ran = workspace.run("verify")
+    assert (ran.status, "file-replaced" in ran.out) == (2, True), ran.out
+    assert workspace.run("uninstall", "beta").status == 0
+    assert workspace.run("install").status == 0
+    assert kmod.is_file()
+    os.mkfifo(workspace.path("pipe"))
+    ran = workspace.run("pack", "--metalog", "pipe")
+    assert (ran.status, "there is no METALOG, a file" in ran.err) == (1, True), ran.err
+    ran = workspace.run("release", "--report", "json=pipe")
+    assert (ran.status, ran.out) == (1, ""), ran.out
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_is_built(workspace: Workspace) -> None:
+    for words in (("release",), ("pack",)):
+        ran = workspace.run(*words, "--sign", "ssh:nokey")
+        assert (ran.status, "nokey: there is no such file" in ran.err) == (3, True), ran.err
+    assert not workspace.path("obj").exists()
