@@ -23,6 +23,7 @@ from buildsys.base.files import (
     write_all_durably,
     write_whole,
 )
+from buildsys.base.interrupts import shielded
 from buildsys.install.receipt import (
     Receipt,
     parse_receipt,
@@ -77,14 +78,18 @@ class Change:
 
 
 def commit_change(change: Change, can_exchange: bool = True) -> None:
-    """Put the staged tree in place, keep the former one, and write the books."""
-    write_whole(change.journal, _render(change), durable=True)
-    try:
-        _switch(change, can_exchange)
-    except BuildsysError:
+    """Put the staged tree in place, keep the former one, and write the books.
+
+    A signal waits for the end of it: the journal would help, but only in the next run.
+    """
+    with shielded():
+        write_whole(change.journal, _render(change), durable=True)
+        try:
+            _switch(change, can_exchange)
+        except BuildsysError:
+            finish_change(change)
+            raise
         finish_change(change)
-        raise
-    finish_change(change)
 
 
 def _switch(change: Change, can_exchange: bool) -> None:

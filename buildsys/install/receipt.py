@@ -1,13 +1,13 @@
 """The receipt of one installed module: what was put where, from which judged bytes."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import write_whole
-from buildsys.install.layout import InstalledFile, kmod_target, plist_target
+from buildsys.install.layout import InstalledFile, check_component, kmod_target, plist_target
 
 FORMAT = 1
 SUFFIX = ".receipt.json"
@@ -88,11 +88,18 @@ def parse_receipt(content: bytes, path: Path) -> Receipt:
             verdict=bytes.fromhex(raw["verdict"]),
             files=tuple(_parse_file(file) for file in raw["files"]),
         )
-        if {file.target for file in receipt.files} - {receipt.kmod, receipt.plist, receipt.debug}:
+        own = f"{receipt.directory}/{receipt.name}/{receipt.name}."
+        if any(str(file.target) not in _names(own) for file in receipt.files):
             raise ValueError(receipt.files)
+        check_component("module name", receipt.name)
     except (ValueError, TypeError, KeyError, RecursionError, BuildsysError) as error:
         raise BuildsysError(_BROKEN, path) from error
     return receipt
+
+
+def _names(own: str) -> tuple[str, ...]:
+    """Give what a module's files may be called; own is all but the end."""
+    return f"{own}kmod", f"{own}plist", f"{own}kmod.debug"
 
 
 def _parse_file(raw: dict[str, object]) -> InstalledFile:
@@ -142,13 +149,8 @@ def find_receipt(path: Path) -> Receipt | None:
         return None
 
 
-def load_receipts(directory: Path) -> tuple[Receipt, ...]:
-    """Read all receipts of a directory, by module name; none when it does not exist."""
+def load_receipts(directory: Path, but: Collection[str] = ()) -> tuple[Receipt, ...]:
+    """Read the receipts of a directory but some, by module name; none when it does not exist."""
     paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_file())
-    return tuple(load_receipt(path) for path in paths if not path.name.startswith("."))
-
-
-def find_left_over(receipts: Iterable[Receipt], described: Collection[str]) -> tuple[Receipt, ...]:
-    """Give the receipts of modules that no description names any more, by module name."""
-    left = (receipt for receipt in receipts if receipt.name not in described)
-    return tuple(sorted(left, key=lambda receipt: receipt.name))
+    wanted = (path for path in paths if path.name.removesuffix(SUFFIX) not in but)
+    return tuple(load_receipt(path) for path in wanted if not path.name.startswith("."))

@@ -10,20 +10,24 @@ import io
 import os
 import pickle
 import zlib
+from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
 
 from buildsys import snapshot
-from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
+from buildsys.base.digest import DIGEST_BYTES, RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.pipeline.keptstep import body_of, make_kept_step
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
 from buildsys.srctree.sources import Announcement, read_announcement, read_source
 
 _DIRECTORY = ".snapshots"
+_SIZE_BYTES = 8
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
 
@@ -54,9 +58,7 @@ def save_planned(
     objdir: Path, key: bytes, planned: Planned, stamps: Iterable[tuple[str, Stamp | None]]
 ) -> None:
     """Keep a plan; stamps are those of every file that planning depends on."""
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=5).dump(planned)
-    content = stream.getvalue()
+    content = _render(planned)
     path, guard = _places(objdir, key)
     make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
@@ -76,9 +78,8 @@ def find_planned(objdir: Path, key: bytes) -> Planned | None:
         return None
     if _digest(content) != digest:
         return None
-    found = _Unpickler(io.BytesIO(content)).load()
-    is_alike = isinstance(found, Planned) and all(map(_says_the_same, found.announcing))
-    return found if is_alike else None
+    found = _parse(content)
+    return found if all(map(_says_the_same, found.announcing)) else None
 
 
 def find_announcing(request: Request, began_ns: int) -> tuple[Announcing, ...]:
@@ -95,6 +96,43 @@ def _says_the_same(source: Announcing) -> bool:
     if source.stamp is not None and stat_stamp(source.path) == source.stamp:
         return True
     return read_announcement(read_source(source.path)) == source.said
+
+
+def _render(planned: Planned) -> bytes:
+    """Spell a plan: its size, all but the steps, and then each step for itself."""
+    steps = planned.plan.steps
+    bodies = [_pickle(body_of(step)) for step in steps]
+    names = [(step.name, step.module, step.use) for step in steps]
+    recipes = b"".join(step.recipe for step in steps)
+    sizes = array("I", map(len, bodies)).tobytes()
+    bare = replace(planned, plan=replace(planned.plan, steps=()))
+    head = _pickle((bare, names, recipes, sizes))
+    return b"".join((len(head).to_bytes(_SIZE_BYTES, "little"), head, *bodies))
+
+
+def _parse(content: bytes) -> Planned:
+    view = memoryview(content)
+    place = _SIZE_BYTES + int.from_bytes(content[:_SIZE_BYTES], "little")
+    paths: dict[tuple[str, str], PurePosixPath] = {}
+    bare, names, recipes, sizes = _unpickle(view[_SIZE_BYTES:place], paths)
+    steps = []
+    for index, ((name, module, use), size) in enumerate(zip(names, array("I", sizes), strict=True)):
+        recipe = recipes[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+        read = partial(_unpickle, view[place : place + size], paths)
+        steps.append(make_kept_step(name, module, use, recipe, read))
+        place += size
+    planned: Planned = replace(bare, plan=replace(bare.plan, steps=tuple(steps)))
+    return planned
+
+
+def _pickle(value: object) -> bytes:
+    stream = io.BytesIO()
+    _Pickler(stream, protocol=5).dump(value)
+    return stream.getvalue()
+
+
+def _unpickle(content: memoryview, paths: dict[tuple[str, str], PurePosixPath]) -> Any:
+    return _Unpickler(io.BytesIO(content), paths).load()
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:
@@ -119,9 +157,9 @@ class _Pickler(pickle.Pickler):
 class _Unpickler(pickle.Unpickler):
     """Makes values of this package, and paths; nothing else."""
 
-    def __init__(self, stream: io.BytesIO) -> None:
+    def __init__(self, stream: io.BytesIO, paths: dict[tuple[str, str], PurePosixPath]) -> None:
         super().__init__(stream)
-        self._paths: dict[tuple[str, str], PurePosixPath] = {}
+        self._paths = paths
 
     def persistent_load(self, name: tuple[str, str]) -> PurePosixPath:
         """Give a path, each text once."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from buildsys.base.wording import count
 from buildsys.install.debug import follow_modules
-from buildsys.install.receipt import find_left_over, load_receipts
+from buildsys.install.receipt import load_receipts
 from buildsys.install.switch import switch_modules
 from buildsys.pipeline.needing import NeededError, choose_parting, describe_needs
 from buildsys.pipeline.paths import install_place, receipts_directory
@@ -22,7 +22,7 @@ def prune_left_over(request: Request, is_privileged: bool) -> None:
         return  # one that could not be read is not gone
     described = {module.name for module in request.modules}
     place = install_place(request, is_privileged)
-    for receipt in find_left_over(load_receipts(receipts_directory(request)), described):
+    for receipt in load_receipts(receipts_directory(request), described):
         if receipt.directory != place.target:
             own = replace(place, modules=receipt.directory)
             installation = installation_at(request.config, request.target, own)

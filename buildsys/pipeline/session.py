@@ -14,7 +14,7 @@ from buildsys.base.shipped import shipped_path
 from buildsys.config import Config
 from buildsys.install.layout import FILE_MODE, module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
-from buildsys.install.receipt import Receipt, find_left_over, load_receipts
+from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
@@ -118,9 +118,8 @@ def run_session(
                 _keep(planned, options, watch)
         finally:
             store.close()
-    receipts = load_receipts(receipts_directory(request))
     described = {module.name for module in request.modules}
-    left_over = find_left_over(receipts, described)
+    left_over = load_receipts(receipts_directory(request), described)
     return Session(request, plan, result, left_over, watch, tally, pruned)
 
 
@@ -138,7 +137,7 @@ def _plan(
 def _forget_changed_modes(plan: Plan, store: Store) -> None:
     """Have installed again what holds its bytes and is a link now, or has another mode."""
     for step in plan.steps:
-        if isinstance(step.action, Record):
+        if not step.module and isinstance(step.action, Record):
             trees = tuple(f"{place.tree}/" for place in step.action.installations)
             paths = [str(path) for path in step.outputs if str(path).startswith(trees)]
             if any(is_of_other_mode(path, FILE_MODE) for path in paths):

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, has_stamp, stat_stamp
+from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
 from buildsys.pipeline.depfile import (
@@ -20,21 +20,20 @@ from buildsys.pipeline.depfile import (
     find_shadows,
     resolve_headers,
 )
+from buildsys.pipeline.filebook import FileBook
 from buildsys.pipeline.step import Command, Step
-from buildsys.pipeline.storefile import KnownFile, Node, StoreFile, pack_shadows, unpack_shadows
+from buildsys.pipeline.storefile import Node, StoreFile, pack_shadows, unpack_shadows
 from buildsys.pipeline.storevalues import (
     NO_KEY,
     PREFIX_BYTES,
     Seen,
     StoreCounts,
     Ticket,
-    digest_any,
     digest_prefix,
     make_key,
     make_untrusted,
 )
 
-_ATTEMPTS = 5
 _FAILED = "it failed when it last ran"
 _MOVED = "a file that it reads changed while it ran"
 DROPPED = "dropped "  # before a record's name: outputs that it made once and makes no more
@@ -51,88 +50,21 @@ class Store:
         self.path = path
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
-        self._listings: dict[str, frozenset[str]] = {}
-        self._places: dict[str, str] = {}  # directories as they were named: their real names
-        self._young: set[str] = set()
         self._made: set[str] = set()  # outputs of this run's steps
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
         self._database = StoreFile(path)
-        self._files = {known.path: known for known in self._database.files}
-        self._paths = {known.identity: known.path for known in self._database.files}
         self._nodes = self._database.nodes
-        self._next_identity = max(self._paths, default=0) + 1  # a killed run leaves gaps
-
-    # -- files ---------------------------------------------------------------------------------
+        self._book = FileBook(self._database.files, self.counts)
+        self._known = self._book.numbered
 
     def digest(self, path: str) -> bytes:
-        """Digest a file; an unchanged stamp spares the read. ABSENT when there is no file.
+        """Digest a file, or the place that a directory is; ABSENT when there is none."""
+        return self._book.digest(path)
 
-        A directory (or a link to one) is digested as the place that it stands for.
-        """
-        known = self._files.get(path)
-        if known is not None and known.is_current:
-            return known.digest
-        if known is not None and known.digest == ABSENT and not self._is_listed(path):
-            known.is_current = True
-            return ABSENT
-        return self._look_at(path)
-
-    def forget_file(self, path: str) -> None:
-        """Look at a file anew when it is next asked for; its directory's listing, too."""
-        known = self._files.get(path)
-        if known is not None:
-            known.is_current = False
-        self._listings.pop(os.path.dirname(path), None)
-        self._places.pop(path, None)
-
-    def _look_at(self, path: str) -> bytes:
-        known = self._files.get(path)
-        self.counts.stats += 1
-        stamp = stat_stamp(path)
-        if known is not None and stamp is not None and known.stamp == stamp:
-            known.is_current = True
-            return known.digest
-        for _ in range(_ATTEMPTS):
-            before = stamp
-            self.counts.digests += 1
-            digest = ABSENT if before is None else digest_any(path)
-            stamp = stat_stamp(path)
-            if stamp == before:
-                return self._remember(path, stamp, digest)
-        raise BuildsysError("it keeps changing while it is read", Path(path))
-
-    def _remember(self, path: str, stamp: Stamp | None, digest: bytes) -> bytes:
-        is_young = stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS
-        if is_young:
-            self._young.add(path)
-        trusted = None if is_young else stamp
-        known = self._files.get(path)
-        if known is None:
-            identity = self._next_identity
-            self._next_identity += 1
-            self._paths[identity] = path
-            self._files[path] = KnownFile(identity, path, trusted, digest, True, False)
-        else:
-            known.is_saved = known.is_saved and (known.stamp, known.digest) == (trusted, digest)
-            known.stamp, known.digest, known.is_current = trusted, digest, True
-        return digest
-
-    def _is_listed(self, path: str) -> bool:
-        directory, name = os.path.split(path)
-        return name in self._list(directory)
-
-    def _list(self, directory: str) -> frozenset[str]:
-        names = self._listings.get(directory)
-        if names is None:
-            try:
-                names = frozenset(os.listdir(directory))
-            except OSError:
-                names = frozenset()
-            self._listings[directory] = names
-        return names
-
-    # -- steps ---------------------------------------------------------------------------------
+    def settle(self) -> bool:
+        """Look again at files that were too young to trust; False when one changed after all."""
+        return self._book.settle()
 
     def stale_reason(self, step: Step) -> str:
         """Say why a step must run; '' when its outputs are what it would make again."""
@@ -143,20 +75,16 @@ class Store:
             return node.reason
         if node.recipe != step.recipe:
             return "its command or settings changed"
-        digests = [self.digest(self._paths[identity]) for identity in node.inputs]
+        digests = self._book.digest_all(node.inputs)
         if make_key(node.recipe, digests) != node.key:
             return self._name_changed_input(node, digests)
-        for names, places in unpack_shadows(node.shadows):
-            for place in places:
-                for name in sorted(names & self._list(place)):
-                    if os.path.exists(os.path.join(place, name)):  # else a link that leads nowhere
-                        return f"{os.path.join(place, name)} is new"
-        for index, identity in enumerate(node.outputs):
-            digest = self.digest(self._paths[identity])
+        if shadow := self._book.find_shadow(node.shadows):
+            return f"{shadow} is new"
+        for index, digest in enumerate(self._book.digest_all(node.outputs)):
             if digest == ABSENT:
-                return f"{self._paths[identity]} is missing"
+                return f"{self._known[node.outputs[index]].path} is missing"
             if digest[:PREFIX_BYTES] != digest_prefix(node.made, index):
-                return f"{self._paths[identity]} is not what was made"
+                return f"{self._known[node.outputs[index]].path} is not what was made"
         return ""
 
     def last_reason(self, record: str) -> str | None:
@@ -183,9 +111,9 @@ class Store:
         """
         outputs = [str(path) for path in step.outputs]
         for path in outputs:
-            self.forget_file(path)
+            self._book.forget(path)
         known = [str(path) for path in step.inputs]
-        further = resolve_headers(discovered, known, self._places)
+        further = resolve_headers(discovered, known, self._book.places)
         if self._has_moved(outputs, ticket, known, further):
             self._take_down_outputs(step, _MOVED)
             self.counts.forgotten.append(step.name)
@@ -194,7 +122,7 @@ class Store:
         shadows = self._find_shadows(step, discovered)
         further += (path for path in shadows.dangling if path not in further)
         digests = [*ticket.digests, *map(self.digest, further)]
-        files = self._files
+        files = self._book.files
         inputs = [files[path] for path in (*known, *further)]
         made = b"".join([self.digest(path)[:PREFIX_BYTES] for path in outputs])
         results = [files[path] for path in outputs]
@@ -223,7 +151,7 @@ class Store:
         inputs of then, they are again what it would make.
         """
         for path in step.outputs:
-            self.forget_file(str(path))
+            self._book.forget(str(path))
         made = self.made(step.record)
         try:
             if not made or not all(self.is_as_made(path, prefix) for path, prefix in made):
@@ -237,7 +165,7 @@ class Store:
         if node is None:
             return ()
         return tuple(
-            (self._paths[identity], digest_prefix(node.made, index))
+            (self._known[identity].path, digest_prefix(node.made, index))
             for index, identity in enumerate(node.outputs)
         )
 
@@ -276,11 +204,8 @@ class Store:
             self._nodes.pop(record, None)
         used = {identity for node in self._nodes.values() for identity in node.inputs}
         used.update(identity for node in self._nodes.values() for identity in node.outputs)
-        unused = [] if not gone else [number for number in self._paths if number not in used]
-        for identity in unused:
-            path = self._paths.pop(identity)
-            del self._files[path]
-            self._young.discard(path)
+        unused = [] if not gone else [number for number in self._known if number not in used]
+        self._book.drop(unused)
         self._database.save_plan(name, records, gone, unused)
 
     def seen(self, steps: Iterable[Step]) -> Seen:
@@ -297,7 +222,7 @@ class Store:
                         absent.setdefault(place, set()).update(names)
         stamps: dict[str, Stamp | None] = {}
         for identity in identities:
-            known = self._files[self._paths[identity]]
+            known = self._known[identity]
             if known.digest == ABSENT:
                 directory, name = os.path.split(known.path)
                 absent.setdefault(directory, set()).add(name)
@@ -305,37 +230,18 @@ class Store:
                 stamps[known.path] = known.stamp
         return Seen(stamps, absent)
 
-    def settle(self) -> bool:
-        """Look again at files that were too young to trust; False when one changed after all.
-
-        Waits until their stamps are old enough that a further edit must show in them.
-        """
-        if not self._young:
-            return True
-        time.sleep(RACY_NANOSECONDS * 1.5e-9)
-        is_unchanged = True
-        for path in sorted(self._young):
-            before = self._files[path].digest
-            self._files[path].is_current = False
-            self._files[path].stamp = None
-            is_unchanged = self.digest(path) == before and is_unchanged
-        self._young.clear()
-        return is_unchanged
-
     def close(self) -> None:
         """Save what was learnt of files, and close."""
         try:
-            self._database.save_files(self._files.values())
+            self._database.save_files(self._book.files.values())
         finally:
             self._database.close()
-
-    # -- inside --------------------------------------------------------------------------------
 
     def _take_down_outputs(self, step: Step, reason: str) -> None:
         """Remember what a step left in the places of its outputs, which is not to be trusted."""
         outputs = [str(path) for path in step.outputs]
         made = b"".join(self.digest(path)[:PREFIX_BYTES] for path in outputs)
-        places = array("I", [self._files[path].identity for path in outputs])
+        places = array("I", [self._book.files[path].identity for path in outputs])
         self._save(step, make_untrusted(step.recipe, places, made, reason))
 
     def _save(self, step: Step, node: Node) -> None:
@@ -344,20 +250,20 @@ class Store:
         if not step.module:  # what is installed is not ours to take away
             self._write(record, node)
             return
-        names = {self._paths[identity] for identity in node.outputs}
+        names = {self._known[identity].path for identity in node.outputs}
         former = dict((*self.made(DROPPED + record), *self.made(record)))
         dropped = {path: prefix for path, prefix in former.items() if path not in names}
         if not dropped:
             self.forget(DROPPED + record)
         elif dropped != dict(self.made(DROPPED + record)):
-            places = array("I", [self._files[path].identity for path in dropped])
+            places = array("I", [self._book.files[path].identity for path in dropped])
             left = make_untrusted(b"", places, b"".join(dropped.values()), "")
             self._write(DROPPED + record, left)
         self._write(record, node)
 
     def _write(self, record: str, node: Node) -> None:
         self._nodes[record] = node
-        files = [self._files[self._paths[number]] for number in (*node.inputs, *node.outputs)]
+        files = [self._known[number] for number in (*node.inputs, *node.outputs)]
         self._database.save(files, record, node)
 
     def _has_moved(
@@ -368,50 +274,28 @@ class Store:
         further: Sequence[str],
     ) -> bool:
         for path, digest in zip(known, ticket.digests, strict=True):
-            if path not in outputs and self._look_again(path) != digest:
+            if path not in outputs and self._book.look_again(path) != digest:
                 return True
         has_moved = False
-        files, made = self._files, self._made
+        files, made = self._book.files, self._made
         limit_ns, future_ns = ticket.began_ns - RACY_NANOSECONDS, time.time_ns() + RACY_NANOSECONDS
         for path in further:  # each, so that a next run knows all of them
             header = files.get(path)
-            before = None if header is None else header.digest
             if header is None or not header.is_current:
-                has_moved |= self._is_too_young(path, ticket, before)
+                has_moved |= self._book.is_too_young(path, ticket.began_ns)
                 continue
-            has_moved |= self._look_again(path) != before
+            before = header.digest
+            has_moved |= self._book.look_again(path) != before
             # Another step may have looked at it first, after this one had read what it held.
             if header.stamp is not None and header.stamp.ctime_ns > limit_ns:
                 has_moved |= header.stamp.ctime_ns <= future_ns and path not in made
         return has_moved
 
-    def _is_too_young(self, path: str, ticket: Ticket, before: bytes | None) -> bool:
-        """Tell whether a file may have changed since a command began that was not looked at then.
-
-        Its times must be older than the command. Where the clock was set back, and they are in
-        the future, only what an earlier run read (before) can tell.
-        """
-        digest = self.digest(path)
-        stamp = stat_stamp(path)
-        if stamp is None:
-            return True
-        if stamp.ctime_ns > time.time_ns() + RACY_NANOSECONDS:
-            return digest != before
-        return stamp.ctime_ns > ticket.began_ns - RACY_NANOSECONDS
-
-    def _look_again(self, path: str) -> bytes:
-        known = self._files.get(path)
-        if known is not None and known.stamp is not None:
-            self.counts.stats += 1
-            if has_stamp(path, known.stamp):
-                return known.digest
-        return self._look_at(path)
-
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
-                shadows = find_shadows(str(step.inputs[0]), headers, roots, self._list)
+                shadows = find_shadows(str(step.inputs[0]), headers, roots, self._book.list)
                 asked = find_asked(headers, roots, self._questions)
                 return Shadows(shadows.absent, (*shadows.dangling, *asked))
         return Shadows({})
@@ -419,7 +303,7 @@ class Store:
     def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):
             if digests[index][:PREFIX_BYTES] != digest_prefix(node.seen, index):
-                path = self._paths[identity]
+                path = self._known[identity].path
                 if digests[index] == ABSENT:
                     return f"{path} is missing"
                 if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:

@@ -1,6 +1,5 @@
 """The file that the store lives in: rows of an SQLite database as values; decides nothing."""
 
-import os
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,18 +61,26 @@ class Node:
     shadows: bytes
 
 
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decode(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
 def pack_shadows(absent: Mapping[str, frozenset[str]]) -> bytes:
     """Pack names by directory, directories of the same names together."""
     places: dict[frozenset[str], list[str]] = {}
     for place, names in absent.items():
         places.setdefault(names, []).append(place)
     groups = ("/".join(sorted(names)) + "\0" + "\0".join(found) for names, found in places.items())
-    return os.fsencode("\0\0".join(groups))
+    return _encode("\0\0".join(groups))
 
 
 def unpack_shadows(content: bytes) -> Iterator[tuple[frozenset[str], tuple[str, ...]]]:
     """Give names, and the directories which they must stay away from."""
-    for group in os.fsdecode(content).split("\0\0") if content else ():
+    for group in _decode(content).split("\0\0") if content else ():
         names, *places = group.split("\0")
         yield frozenset(names.split("/")), tuple(places)
 
@@ -128,7 +135,7 @@ class StoreFile:
         with self._telling("read"):
             rows = self._database.execute("SELECT name, records FROM plan").fetchall()
         return {
-            os.fsdecode(name): frozenset(filter(None, os.fsdecode(records).split("\0")))
+            _decode(name): frozenset(filter(None, _decode(records).split("\0")))
             for name, records in rows
         }
 
@@ -136,11 +143,11 @@ class StoreFile:
         self, name: str, records: Iterable[str], gone: Iterable[str], unused: Iterable[int]
     ) -> None:
         """Keep a plan's names of steps; forget steps and files (by number) with it."""
-        row = (os.fsencode(name), os.fsencode("\0".join(sorted(records))))
+        row = (_encode(name), _encode("\0".join(sorted(records))))
         self.flush()
         with self._telling("write"):
             self._database.executemany(
-                "DELETE FROM node WHERE name = ?", [(os.fsencode(step),) for step in gone]
+                "DELETE FROM node WHERE name = ?", [(_encode(step),) for step in gone]
             )
             self._database.executemany(
                 "DELETE FROM file WHERE id = ?", [(number,) for number in unused]
@@ -152,7 +159,7 @@ class StoreFile:
         """Forget a step."""
         self._nodes.pop(name, None)
         with self._telling("write"):
-            self._database.execute("DELETE FROM node WHERE name = ?", (os.fsencode(name),))
+            self._database.execute("DELETE FROM node WHERE name = ?", (_encode(name),))
             self._database.commit()
 
     def forget_all(self) -> None:
@@ -205,7 +212,7 @@ class StoreFile:
         )
         self.nodes = dict(map(_read_node_row, nodes))
         for node in self.nodes.values():
-            if not (known.issuperset(node.inputs) and known.issuperset(node.outputs)):
+            if not known.issuperset(node.inputs) or not known.issuperset(node.outputs):
                 raise ValueError(node)
 
     @contextmanager
@@ -228,7 +235,7 @@ def _file_row(file: KnownFile) -> tuple[object, ...]:
         if stamp is None
         else (stamp.ctime_ns, stamp.mtime_ns, stamp.size, stamp.inode)
     )
-    return (file.identity, os.fsencode(file.path), *times, file.digest)
+    return (file.identity, _encode(file.path), *times, file.digest)
 
 
 def _read_file_row(row: tuple[int, bytes, int, int, int, int, bytes]) -> KnownFile:
@@ -236,14 +243,14 @@ def _read_file_row(row: tuple[int, bytes, int, int, int, int, bytes]) -> KnownFi
     if len(digest) != DIGEST_BYTES:
         raise ValueError(digest)
     stamp = None if ctime is None else Stamp(ctime, mtime, size, inode)
-    return KnownFile(identity, os.fsdecode(path), stamp, digest)
+    return KnownFile(identity, _decode(path), stamp, digest)
 
 
 def _node_row(name: str, node: Node) -> tuple[object, ...]:
     outputs = len(node.outputs).to_bytes(4, "little") + node.outputs.tobytes() + node.made
     return (
-        os.fsencode(name), node.recipe, node.key, node.inputs.tobytes(), node.seen, outputs,
-        os.fsencode(node.reason), node.shadows,
+        _encode(name), node.recipe, node.key, node.inputs.tobytes(), node.seen, outputs,
+        _encode(node.reason), node.shadows,
     )  # fmt: skip
 
 
@@ -259,7 +266,7 @@ def _read_node_row(
         seen,
         array("I", outputs[4:end]),
         outputs[end:],
-        os.fsdecode(reason),
+        _decode(reason),
         shadows,
     )
-    return os.fsdecode(name), node
+    return _decode(name), node

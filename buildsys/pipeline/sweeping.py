@@ -73,7 +73,7 @@ def _group_records(plan: Plan) -> dict[str, frozenset[str]]:
     groups: dict[str, set[str]] = {"": set()}
     for step in plan.steps:
         group = groups.setdefault(step.use, set())
-        if not isinstance(step.action, Record):
+        if step.module or not isinstance(step.action, Record):
             group.add(step.record)
     return {use: frozenset(records) for use, records in groups.items()}
 

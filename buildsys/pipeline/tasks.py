@@ -123,7 +123,7 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
         self._ended: deque[Any] = deque()  # tasks that the dispatcher is to be told of
 
     def run_tasks(self, task_dispatcher: Any) -> None:
-        """Run every task of doit's dispatcher; signals only cut waiting short."""
+        """Run every task of doit's dispatcher; signals cut short nothing but steps."""
         with ExitStack() as stack:
             stack.enter_context(shielded())
             stack.callback(self._stop)
@@ -135,8 +135,6 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
     def _start_more(self, dispatcher: Any) -> bool:
         """Start tasks until all jobs are taken; False when nothing runs and nothing is to run."""
         while len(self._begun) < self._jobs and not self._stop_running:
-            with exposed():  # where a signal that came during a long step is heard
-                pass
             try:
                 node = dispatcher.generator.send(self._ended.popleft() if self._ended else None)
             except StopIteration:
@@ -168,7 +166,8 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
         """Go on with a task, with what its program gave, to its next program or its end."""
         name = begun.node.task.name
         try:
-            call = _advance(begun.work, result)
+            with exposed():
+                call = _advance(begun.work, result)
             self._begun[self._programs.start(call)] = begun
             return
         except StopIteration as stop:

@@ -11,7 +11,7 @@ from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.debug import find_debug_trees
 from buildsys.install.layout import InstallPlace
-from buildsys.install.receipt import find_left_over, load_receipts
+from buildsys.install.receipt import load_receipts
 from buildsys.install.remove import uninstall_recorded
 from buildsys.install.switch import finish_interrupted
 from buildsys.pipeline.needing import NeededError, describe_needs, find_needs
@@ -41,7 +41,7 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         names = set(arguments.names) if arguments.names else installed
         if arguments.left_over:
             described = {module.name for module in request.modules}
-            names &= {receipt.name for receipt in find_left_over(receipts, described)}
+            names &= {receipt.name for receipt in receipts if receipt.name not in described}
         _judge_needs(arguments, context, request, place, names)
         # The debug trees are looked for before the receipts go.
         debug = find_debug_trees(installation)

@@ -11,7 +11,6 @@ from buildsys.base.errors import BuildsysError
 from buildsys.install.layout import InstalledFile
 from buildsys.install.receipt import (
     Receipt,
-    find_left_over,
     find_receipt,
     load_receipt,
     load_receipts,
@@ -54,10 +53,13 @@ def test_all_receipts_of_a_directory_are_read_by_name(tmp_path: Path) -> None:
     assert load_receipts(tmp_path / "absent") == ()
 
 
-def test_modules_that_nobody_describes_any_more_are_left_over() -> None:
-    receipts = [receipt_of(name) for name in ("c", "a", "b")]
-    assert [receipt.name for receipt in find_left_over(receipts, {"b"})] == ["a", "c"]
-    assert find_left_over(receipts, {"a", "b", "c"}) == ()
+def test_receipts_of_modules_that_are_known_need_not_be_read(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        write_receipt(receipt_path(tmp_path, name), receipt_of(name))
+    receipt_path(tmp_path, "b").write_text("{}")
+    assert [receipt.name for receipt in load_receipts(tmp_path, {"b"})] == ["a", "c"]
+    with pytest.raises(BuildsysError, match="not a receipt"):
+        load_receipts(tmp_path)
 
 
 @pytest.mark.parametrize(

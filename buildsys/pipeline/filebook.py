@@ -1,0 +1,168 @@
+"""The files that steps read and make: their digests, read again only where a stamp is another."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, has_stamp, stat_stamp
+from buildsys.base.errors import BuildsysError
+from buildsys.pipeline.storefile import KnownFile, unpack_shadows
+from buildsys.pipeline.storevalues import StoreCounts, digest_any
+
+_ATTEMPTS = 5
+
+
+class FileBook:
+    """What is known of files by path, and by the number under which steps are recorded."""
+
+    def __init__(self, known: Iterable[KnownFile], counts: StoreCounts) -> None:
+        self.files = {file.path: file for file in known}
+        self.numbered = {file.identity: file for file in self.files.values()}
+        self.places: dict[str, str] = {}  # directories as they were named: their real names
+        self._counts = counts
+        self._listings: dict[str, frozenset[str]] = {}
+        self._shadows: dict[bytes, str] = {}  # what find_shadow found
+        self._young: set[str] = set()
+        self._next_identity = max(self.numbered, default=0) + 1  # a killed run leaves gaps
+
+    def digest(self, path: str) -> bytes:
+        """Digest a file; an unchanged stamp spares the read. ABSENT when there is no file.
+
+        A directory (or a link to one) is digested as the place that it stands for.
+        """
+        known = self.files.get(path)
+        if known is not None and known.is_current:
+            return known.digest
+        if known is not None and known.digest == ABSENT and not self._is_listed(path):
+            known.is_current = True
+            return ABSENT
+        return self._look_at(path)
+
+    def digest_all(self, numbers: Sequence[int]) -> list[bytes]:
+        """Digest files that are known by number."""
+        known = self.numbered
+        return [
+            file.digest if (file := known[number]).is_current else self.digest(file.path)
+            for number in numbers
+        ]
+
+    def look_again(self, path: str) -> bytes:
+        """Digest a file that may have changed since this run looked at it."""
+        known = self.files.get(path)
+        if known is not None and known.stamp is not None:
+            self._counts.stats += 1
+            if has_stamp(path, known.stamp):
+                return known.digest
+        return self._look_at(path)
+
+    def forget(self, path: str) -> None:
+        """Look at a file anew when it is next asked for; its directory's listing, too."""
+        known = self.files.get(path)
+        if known is not None:
+            known.is_current = False
+        self._listings.pop(os.path.dirname(path), None)
+        self._shadows.clear()
+        self.places.pop(path, None)
+
+    def list(self, directory: str) -> frozenset[str]:
+        """Give the names in a directory; none where there is no such directory."""
+        names = self._listings.get(directory)
+        if names is None:
+            try:
+                names = frozenset(os.listdir(directory))
+            except OSError:
+                names = frozenset()
+            self._listings[directory] = names
+        return names
+
+    def find_shadow(self, shadows: bytes) -> str:
+        """Give a file that should not be there; '' for none. Many steps ask for the same."""
+        found = self._shadows.get(shadows)
+        if found is None:
+            names = (
+                os.path.join(place, name)
+                for names, places in unpack_shadows(shadows)
+                for place in places
+                for name in sorted(names & self.list(place))
+            )
+            # What does not exist all the same is a link that leads nowhere.
+            found = self._shadows[shadows] = next(filter(os.path.exists, names), "")
+        return found
+
+    def is_too_young(self, path: str, began_ns: int) -> bool:
+        """Tell whether a file may have changed since a command began that was not looked at then.
+
+        Its times must be older than the command. Where the clock was set back, and they are in
+        the future, only what an earlier run read can tell.
+        """
+        known = self.files.get(path)
+        before = None if known is None else known.digest
+        digest = self.digest(path)
+        stamp = stat_stamp(path)
+        if stamp is None:
+            return True
+        if stamp.ctime_ns > time.time_ns() + RACY_NANOSECONDS:
+            return digest != before
+        return stamp.ctime_ns > began_ns - RACY_NANOSECONDS
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Take files out that no step names any more."""
+        for number in numbers:
+            path = self.numbered.pop(number).path
+            del self.files[path]
+            self._young.discard(path)
+
+    def settle(self) -> bool:
+        """Look again at files that were too young to trust; False when one changed after all.
+
+        Waits until their stamps are old enough that a further edit must show in them.
+        """
+        if not self._young:
+            return True
+        time.sleep(RACY_NANOSECONDS * 1.5e-9)
+        is_unchanged = True
+        for path in sorted(self._young):
+            known = self.files[path]
+            before = known.digest
+            known.is_current = False
+            known.stamp = None
+            is_unchanged = self.digest(path) == before and is_unchanged
+        self._young.clear()
+        return is_unchanged
+
+    def _look_at(self, path: str) -> bytes:
+        known = self.files.get(path)
+        self._counts.stats += 1
+        if known is not None and known.stamp is not None and has_stamp(path, known.stamp):
+            known.is_current = True
+            return known.digest
+        stamp = stat_stamp(path)
+        for _ in range(_ATTEMPTS):
+            before = stamp
+            self._counts.digests += 1
+            digest = ABSENT if before is None else digest_any(path)
+            stamp = stat_stamp(path)
+            if stamp == before:
+                return self._remember(path, stamp, digest)
+        raise BuildsysError("it keeps changing while it is read", Path(path))
+
+    def _remember(self, path: str, stamp: Stamp | None, digest: bytes) -> bytes:
+        is_young = stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS
+        if is_young:
+            self._young.add(path)
+        trusted = None if is_young else stamp
+        known = self.files.get(path)
+        if known is None:
+            identity = self._next_identity
+            self._next_identity += 1
+            known = KnownFile(identity, path, trusted, digest, True, False)
+            self.numbered[identity] = self.files[path] = known
+        else:
+            known.is_saved = known.is_saved and (known.stamp, known.digest) == (trusted, digest)
+            known.stamp, known.digest, known.is_current = trusted, digest, True
+        return digest
+
+    def _is_listed(self, path: str) -> bool:
+        directory, name = os.path.split(path)
+        return name in self.list(directory)
