@@ -26,7 +26,6 @@ from buildsys.report.model import ModuleResult, Report, Stage, State, Target
 from buildsys.report.text import TextOptions, describe_report
 from buildsys.report.writing import (
     STANDARD_OUTPUT,
-    Wanted,
     has_details,
     parse_wanted,
     write_reports,
@@ -39,9 +38,8 @@ from buildsys.verbs.targets import Judging, plan_judging
 def check(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     """Judge kmods, each with the others at hand as what it may require."""
     gc.disable()  # what is read stays until the end, and looking for cycles in it takes time
-    wanted = parse_wanted(arguments.report, context.directory)
-    if arguments.json:
-        wanted = (*wanted, Wanted("json", STANDARD_OUTPUT))
+    words = (*arguments.report, *(("json=-",) if arguments.json else ()))
+    wanted = parse_wanted(words, context.directory)
     config = read_config(arguments, context)
     given = _below(context, getattr(arguments, "kernel_given", ()))
     kmods, unread = split_readable(tuple(_expand(arguments.files)))

@@ -29,6 +29,8 @@ def pack(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     packed = pack_tree(config, read_time(context.environment), output, arguments.format, keys)
     for name, members in packed.sets:
         print(f"{name}: {count(members, 'member')}")
+    if packed.removed:
+        print(f"removed, of former sets: {', '.join(packed.removed)}")
     for path in packed.signatures:
         print(f"signed: {show_path(path, context.directory)}")
     sets = count(len(packed.sets), "set")

@@ -155,6 +155,21 @@ def test_debugging_files_are_a_set_of_their_own(workspace: Workspace) -> None:
     assert len(workspace.path("sets/SHA512").read_text().splitlines()) == 3
 
 
+def test_sets_of_a_former_packing_do_not_stay(workspace: Workspace) -> None:
+    workspace.install()
+    assert workspace.run("pack").status == 0
+    for name in ("SHA512.sig", "README"):
+        workspace.write(f"sets/{name}", "of someone")
+    assert "removed" not in workspace.run("pack").out
+    ran = workspace.run("pack", "--format", "tar.xz")
+    assert "removed, of former sets: modules.tgz, SHA512.sig\n" in ran.out
+    names = ["MANIFEST", "MD5", "README", "SHA512", "modules.tar.xz"]
+    assert sorted(os.listdir(workspace.path("sets"))) == names
+    workspace.write("sets/modules.tar.xz", "changed by someone")
+    workspace.run("pack")
+    assert workspace.path("sets/modules.tar.xz").exists()
+
+
 def test_lists_that_agree_are_told_so_and_others_completed(workspace: Workspace) -> None:
     workspace.install()
     workspace.write("lists/mi", "# nothing yet\n./etc/mtree/set.modules\tmodules-sys-root\tkmod\n")
