@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,17 @@ def refuse_odd_output(output: Path) -> Path:
     if outer is not None:
         raise UsageError(f"--output {output}: is in {outer}, which is a release; name another")
     return real
+
+
+def refuse_released(option: str, path: Path, output: Path, names: Collection[str]) -> None:
+    """Refuse to write path where a file of the former release is, or one of this one will be."""
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(output):
+        return
+    inner = real.relative_to(output)
+    top = inner.parts[0] if inner.parts else ""
+    if top in names or top.startswith(RELEASE) or inner.as_posix() in _load_ours(output):
+        raise UsageError(f"{option}: {path} is of the release itself; write to another file")
 
 
 def publish_release(

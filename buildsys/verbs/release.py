@@ -29,6 +29,7 @@ from buildsys.pipeline.publishing import (
     ReleasedTarget,
     publish_release,
     refuse_odd_output,
+    refuse_released,
 )
 from buildsys.pipeline.release import (
     DONE,
@@ -105,6 +106,7 @@ def _refuse_outputs(
         if one.path != STANDARD_OUTPUT:
             refuse_inputs("--report", one.path, (*kernels, config.file, config.metalog))
             refuse_places("--report", one.path, config, allowed=("objdir",))
+            refuse_released("--report", one.path, output, [target.name for target in targets])
 
 
 def _publish(

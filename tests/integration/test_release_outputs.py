@@ -11,6 +11,8 @@ CALLS = (
     ("release", "-o", "obj/out"),
     ("release", "--report", "json=kernel"),
     ("release", "--report", "html=modules/gamma/gamma.yaml"),
+    ("release", "--report", "json=release/amd64-x86_64/sets/x.json"),
+    ("release", "--report", "json=release/RELEASE.json"),
     ("pack", "-o", "modules/gamma"),
     ("pack", "-o", "destdir"),
     ("provenance", "-o", "link"),
