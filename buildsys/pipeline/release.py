@@ -14,9 +14,13 @@ from buildsys.base.files import read_whole, remove_tree, write_whole
 from buildsys.base.wording import count
 from buildsys.check.verdict import Severity
 from buildsys.config import Config
+from buildsys.install.debug import follow_modules
+from buildsys.install.switch import switch_modules
 from buildsys.pipeline.judge import load_verdicts
 from buildsys.pipeline.outcome import FailureKind
 from buildsys.pipeline.packing import pack_tree
+from buildsys.pipeline.paths import install_place
+from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.progress import describe_failure, describe_finding
 from buildsys.pipeline.report import describe_notes
 from buildsys.pipeline.session import RunOptions, Session, run_session
@@ -93,6 +97,8 @@ def release_target(
     )
     stages = [_describe_build(session, [t.message for t in troubles], time.monotonic() - begin)]
     if stages[0].state == DONE:
+        if options.names:
+            _remove_others(session)
         stages.append(_time("pack", lambda: _pack(config, packing)))
     if stages[-1].state == DONE:
         stages.append(_time("verify", lambda: _verify(config)))
@@ -106,6 +112,17 @@ def release_target(
         doubts.append(f"limits of {machine.label}: {machine.limits}")
     kernel = next((verdict.kernel for verdict in verdicts), "")
     return TargetOutcome(kernel, tuple(stages), tuple(_find_modules(session)), tuple(doubts))
+
+
+def _remove_others(session: Session) -> None:
+    """Take away what an earlier release of these names had, and this one has not."""
+    request = session.request
+    place = install_place(request, is_privileged=False)
+    installation = installation_at(request.config, request.target, place)
+    names = {module.name for module in session.plan.modules}
+    if others := [name for name in installation.load_receipts() if name not in names]:
+        switch_modules([], installation, others)
+        follow_modules(installation)
 
 
 def _left_out(*names: str) -> tuple[StageOutcome, ...]:

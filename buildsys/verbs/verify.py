@@ -18,7 +18,7 @@ from buildsys.install.verify import (
 )
 from buildsys.kernel.model import Kernel
 from buildsys.pipeline.verifying import find_recorded, verify_tree
-from buildsys.provenance.manifest import load_signed_manifest
+from buildsys.provenance.manifest import DIGESTS, load_signed_manifest
 from buildsys.provenance.signing import parse_key
 from buildsys.verbs.settings import read_config
 
@@ -30,7 +30,10 @@ def verify(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         destdir = Path(context.directory, arguments.tree)
         moved = config.metalog == config.destdir / "METALOG"
         metalog = _find_metalog(destdir) if moved else config.metalog
-        config = replace(config, destdir=destdir, metalog=metalog)
+        beside = destdir.parent / config.sets.name  # where a release has them
+        is_beside = dict(config.origins)["sets"] == "default" and (beside / DIGESTS).is_file()
+        sets = beside if is_beside else config.sets
+        config = replace(config, destdir=destdir, metalog=metalog, sets=sets)
     recorded = find_recorded(config)
     unsigned: Iterable[Finding] = ()
     if arguments.signed_by:

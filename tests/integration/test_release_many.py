@@ -35,6 +35,21 @@ def test_a_release_gives_each_machine_its_tree_and_sets(workspace: Workspace) ->
     assert sorted(os.listdir(workspace.path("out"))) == ["RELEASE.json", "amd64-x86_64"]
 
 
+def test_a_release_of_named_modules_holds_them_and_what_they_require(workspace: Workspace) -> None:
+    def released() -> list[str]:
+        assert workspace.run("release", "-m", "amd64", "beta").status == 0
+        return sorted(path.stem for path in workspace.path("release").rglob("*.kmod"))
+
+    assert workspace.run("release", "-m", "amd64").status == 0
+    assert released() == ["alpha", "beta"]
+    workspace.edit("modules/beta/beta.yaml", "requires: [alpha]\n", "")
+    workspace.edit("modules/beta/beta.c", ', "alpha"', ", NULL")
+    workspace.edit("modules/beta/beta.c", "alpha_count() +", "1 +")
+    assert released() == ["beta"]
+    metalog = workspace.path("release/amd64-x86_64/METALOG").read_text()
+    assert "alpha" not in metalog
+
+
 @pytest.mark.parametrize("words", [("-m", ","), ("-m", "amd64,"), ("--kernel", "amd64=")])
 def test_what_names_no_machine_or_no_kernel_is_wrong_usage(
     workspace: Workspace, words: tuple[str, ...]

@@ -178,3 +178,21 @@ def test_a_valid_key_is_named_by_its_user(gpg: Workspace) -> None:
     call(gpg, "gpg", "--batch", "--output", "trust", "--export", "key@example.org")
     ran = gpg.run("verify", "--signed-by", "gpg:trust")
     assert (ran.status, ran.out.startswith("signed by gpg: key@example.org\n")) == (0, True)
+
+
+def test_a_signed_release_is_verified_where_it_lies(workspace: Workspace) -> None:
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed")
+    key = str(workspace.path("key"))
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key), check=True)
+    workspace.write("trust", f"me {workspace.path('key.pub').read_text()}")
+    assert workspace.run("release", "-q", "-m", "amd64", "--sign", "ssh:key").status == 0
+    signed = workspace.path("release/RELEASE.json")
+    words = ("ssh-keygen", "-Y", "verify", "-f", "trust", "-I", "me", "-n", "modbuild", "-s")
+    with signed.open() as stream:
+        argv = (*words, f"{signed}.sig")
+        subprocess.run(argv, stdin=stream, cwd=workspace.directory, check=True)
+    ran = workspace.run("verify", "release/amd64-x86_64/destdir", "--signed-by", "ssh:trust")
+    assert (ran.status, "signed by ssh: me" in ran.out) == (0, True), ran.out + ran.err
+    assert workspace.run("release", "-q", "-m", "amd64").status == 0
+    assert not workspace.path("release/RELEASE.json.sig").exists()
