@@ -52,11 +52,25 @@ def choose_parting(config: Config, kmods: Mapping[str, Path], going: Collection[
 
 def _look(config: Config, kmods: Mapping[str, Path], going: Collection[str]) -> _Tree:
     requires = read_requirements(kmods)
-    builtins: frozenset[str] = frozenset()
-    if has_known_kernel(config):
-        builtins = frozenset(one.name for one in find_tree_kernel(config).builtins or ())
+    builtins = find_builtins(config) or frozenset()
     here = set(going) & requires.keys()
     return _Tree(requires, builtins, find_boot_needs(config.destdir, here, requires, builtins))
+
+
+def find_builtins(config: Config) -> frozenset[str] | None:
+    """Name what the tree's own kernel has built in; None where that is not known.
+
+    A kernel in the tree that cannot be read tells nothing; one that is given must be readable.
+    """
+    if not has_known_kernel(config):
+        return None
+    try:
+        builtins = find_tree_kernel(config).builtins
+    except BuildsysError:
+        if config.kernel is not None:
+            raise
+        return None
+    return None if builtins is None else frozenset(one.name for one in builtins)
 
 
 def _sort(needs: Iterable[Need]) -> tuple[Need, ...]:

@@ -14,7 +14,7 @@ from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import load_receipts
 from buildsys.install.remove import uninstall_recorded
 from buildsys.install.switch import finish_interrupted
-from buildsys.pipeline.needing import NeededError, describe_needs, find_needs
+from buildsys.pipeline.needing import NeededError, describe_needs, find_builtins, find_needs
 from buildsys.pipeline.objdir import KEPT, RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.places import installation_at
@@ -74,9 +74,11 @@ def _judge_needs(
         return
     where = show_path(tree, context.directory)
     if not arguments.even_needed:
+        known = find_builtins(request.config) is not None
+        hint = "" if known else " (or give --kernel, if that has them built in)"
         raise NeededError(
             f"{where}: nothing was removed, for these are needed; name what requires them, too, or"
-            f" insist with --even-needed:\n{describe_needs(needs)}"
+            f" insist with --even-needed{hint}:\n{describe_needs(needs)}"
         )
     print(f"{where}: removed, though needed:\n{describe_needs(needs)}", file=sys.stderr)
 

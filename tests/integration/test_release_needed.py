@@ -2,7 +2,13 @@
 
 import shutil
 
-from workspace import STAND, Workspace
+from workspace import CLONE, FILES, STAND, Workspace
+
+_FFS = (
+    FILES["modules/alpha/alpha.c"].replace("CLASS_MISC, alpha", "CLASS_VFS, ffs")
+    .replace("alpha_modcmd", "ffs_modcmd").replace('#include "alpha.h"', "int alpha_count(void);")
+    .replace("ALPHA_STEP", "1")
+)  # fmt: skip
 
 
 def test_a_module_that_an_installed_one_requires_is_not_removed_alone(workspace: Workspace) -> None:
@@ -43,6 +49,10 @@ def test_a_module_that_the_machine_starts_with_is_not_removed(workspace: Workspa
     assert "\nalpha: etc/modules.conf:2 loads it at the start (through beta)\n" in ran.err
     assert "\nbeta: etc/modules.conf:2 loads it at the start\n" in ran.err
     assert "\ngamma: boot.cfg hands it to the kernel\n" in ran.err
+    assert "--even-needed (or give --kernel, if that has them built in):\n" in ran.err
+    workspace.write("destdir/netbsd", "no kernel")
+    assert workspace.run("uninstall").status == 2
+    workspace.path("destdir/netbsd").unlink()
     workspace.path("destdir/boot.cfg").unlink()
     workspace.path("destdir/etc/modules.conf").unlink()
     fstab = "/dev/wd0a / gamma rw 1 1\n/dev/wd0e /data beta rw,noauto 1 2\nx none swap sw 0 0\n"
@@ -66,3 +76,14 @@ def test_pruning_leaves_what_is_still_required_and_says_so(workspace: Workspace)
     assert workspace.run("verify").status == 0
     assert workspace.run("uninstall", "--left-over").status == 2
     assert workspace.run("uninstall", "--left-over", "--even-needed").status == 0
+
+
+def test_what_the_kernel_has_built_in_is_not_needed_as_a_file(workspace: Workspace) -> None:
+    name = "ffs"  # which GENERIC has built in
+    for path, text in (("ffs.yaml", "class: vfs\nsources: [ffs.c]\n"), ("ffs.c", _FFS)):
+        workspace.write(f"modules/{name}/{path}", text)
+    workspace.install()
+    workspace.write("destdir/etc/fstab", "/dev/wd0a / ffs rw 1 1\n")
+    assert workspace.run("uninstall", name).status == 2
+    kernel = next((CLONE / "toolchain/kernel").glob("amd64-*"))
+    assert workspace.run("uninstall", name, "--kernel", str(kernel)).status == 0
