@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -29,12 +29,16 @@ def from_receipts(files: Iterable[InstalledFile]) -> tuple[Recorded, ...]:
     return tuple(Recorded(file.target, file.mode, file.size, file.sha256) for file in files)
 
 
-def from_metalog(lines: Iterable[MetalogLine]) -> tuple[Recorded, ...]:
-    """Take what METALOG says of files in modules directories."""
+def from_metalog(
+    lines: Iterable[MetalogLine], known: Collection[PurePosixPath] = ()
+) -> tuple[Recorded, ...]:
+    """Take what METALOG says of files in modules directories, and of those that are known."""
     return tuple(
         _record_line(line.path, read_keywords(line))
         for line in lines
-        if line.path is not None and not line.is_directory and is_module_file(line.path)
+        if line.path is not None
+        and not line.is_directory
+        and (is_module_file(line.path) or line.path in known)
     )
 
 

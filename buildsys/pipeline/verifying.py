@@ -46,7 +46,8 @@ def verify_tree(
     findings = [*compare_tree(config.destdir, recorded, has_owners)]
     if load_own_receipts(config) and config.metalog.is_file():
         lines = parse_metalog(read_whole(config.metalog))
-        findings += compare_metalog(config.metalog, recorded, from_metalog(lines))
+        known = {file.target for file in recorded}
+        findings += compare_metalog(config.metalog, recorded, from_metalog(lines, known))
     findings += further
     kernel = find_tree_kernel(config)
     broken = {finding.path for finding in findings if finding.severity is Severity.ERROR}

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.errors import ExitStatus, UsageError
@@ -11,7 +13,7 @@ from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.debug import find_debug_trees
 from buildsys.install.layout import InstallPlace
-from buildsys.install.receipt import load_receipts
+from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.install.remove import uninstall_recorded
 from buildsys.install.switch import finish_interrupted
 from buildsys.pipeline.needing import NeededError, describe_needs, find_builtins, find_needs
@@ -43,9 +45,7 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             described = {module.name for module in request.modules}
             names &= {receipt.name for receipt in receipts if receipt.name not in described}
         _judge_needs(arguments, context, request, place, names)
-        # The debug trees are looked for before the receipts go.
-        debug = find_debug_trees(installation)
-        trees = [(directory, place), *((tree.receipts, tree.place) for tree in debug)]
+        trees = _find_trees(request, place, receipts)
         removals = [
             uninstall_recorded(path, own, request.config.metalog, names, arguments.force)
             for path, own in trees
@@ -58,6 +58,22 @@ def uninstall(arguments: argparse.Namespace, context: Context) -> ExitStatus:
         print(f"kept: {show_path(place.destdir / file.target, context.directory)}: {file.reason}")
     print(f"{count(len(removed), 'file')} removed, {len(kept)} kept")
     return ExitStatus.FAILED if kept else ExitStatus.DONE
+
+
+def _find_trees(
+    request: Request, place: InstallPlace, receipts: Iterable[Receipt]
+) -> list[tuple[Path, InstallPlace]]:
+    """Give where modules are installed, and their debugging information, with the receipts.
+
+    Beside the usual directory these are those that makefiles name (KMODULEDIR).
+    """
+    trees = []
+    for modules in sorted({place.target, *(receipt.directory for receipt in receipts)}):
+        own = place if modules == place.target else replace(place, modules=modules)
+        installation = installation_at(request.config, request.target, own)
+        trees.append((installation.receipts, own))
+        trees += [(tree.receipts, tree.place) for tree in find_debug_trees(installation)]
+    return trees
 
 
 def _judge_needs(

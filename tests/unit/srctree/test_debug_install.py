@@ -141,3 +141,19 @@ def test_debugging_information_of_other_kmods_is_refused(tree: TreeWorkspace) ->
     assert (ran.status, "holds debugging information only" in ran.text) == (1, True), ran.text
     ran = tree.run("install", *first[:2], *second[:2], "-D", "other")
     assert (ran.status, "two sets of modules" in ran.text) == (3, True), ran.text
+
+
+def test_a_module_with_a_directory_of_its_own_is_uninstalled_too(tree: TreeWorkspace) -> None:
+    tree.variables["MKDEBUG"] = "yes"
+    makefile = "sys/modules/null/Makefile"
+    text = (tree.source / makefile).read_text()
+    tree.write(makefile, f"KMODULEDIR=/opt/modules/null\n{text}")
+    install(tree, "null", "plain")
+    own = tree.work / "destdir/opt/modules/null/null.kmod"
+    assert own.exists()
+    assert tree.run("verify").status == 0
+    ran = tree.run("uninstall", "null")
+    assert (ran.status, "2 files removed" in ran.text) == (0, True), ran.text
+    assert not own.exists()
+    assert "null" not in (tree.work / "destdir/METALOG").read_text()
+    assert kmod_file(tree, "plain").exists()
