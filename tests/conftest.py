@@ -25,8 +25,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many random edits were tried, wherever the tests ran."""
+    """Tell how many random edits and how many ways to stop were tried, wherever the tests ran."""
+    counted: dict[str, int] = {}
     for report in terminalreporter.stats.get("passed", ()):
         for name, value in getattr(report, "user_properties", ()):
             if name == "model":
                 terminalreporter.write_line(f"random edits of a tree: {value}")
+            elif name in ("kills", "errors"):
+                counted[name] = counted.get(name, 0) + value
+    if counted:
+        terminalreporter.write_line(f"runs that were stopped midway: {counted}")

@@ -51,7 +51,7 @@ def quick_tools(number: int) -> dict[str, str]:
         return {name: f'#!/bin/sh\nexec {zig} {rest} "$@"\n' for name, rest in words.items()}
     types = " ".join(f"'-D__{name}_TYPE__={text}'" for name, text in _TYPES.items())
     text = _CC.format(number=number, types=types, cc=programs["tcc"], as_=programs["as"])
-    return {"clang": text, "ld.lld": f'#!/bin/sh\nexec {programs["ld"]} "$@"\n'}
+    return {"clang": text, "ld.lld": f'#!/bin/sh\nexec {programs["ld"]} --no-warn-execstack "$@"\n'}
 
 
 def write_tools(directory: Path, number: int) -> None:

@@ -135,6 +135,7 @@ class StepExecutor:
                         f"{path}: the command ended well and did not make it",
                         argv=command.argv,
                     )
+            _restore_names(names, near)
             for path in command.outputs:
                 move_into_place(Path(names[str(path)]), path)
         finally:
@@ -248,6 +249,19 @@ def _rename(word: str, names: Mapping[str, str]) -> str:
         if word[start:] in names:
             return word[:start] + names[word[start:]]
     return word
+
+
+def _restore_names(names: Mapping[str, str], near: Mapping[str, str]) -> None:
+    """Have a linker's map name the outputs as they will be: GNU ld writes the temporary names."""
+    for path in names:
+        if path.endswith(".map"):
+            map_file = Path(names[path])
+            content = renamed = read_whole(map_file)
+            for real, temporary in near.items():
+                meant = real if "/" in temporary else os.path.basename(real)
+                renamed = renamed.replace(os.fsencode(temporary), os.fsencode(meant))
+            if renamed != content:
+                write_whole(map_file, renamed)
 
 
 def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]:

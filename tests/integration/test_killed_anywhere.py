@@ -1,7 +1,8 @@
 """A build and installation killed, or failing, at any of its operations; the next run completes.
 
-MODBUILD_TEST_KILLS is how many points of each kind are tried ('all' for every one); the default
-keeps the gate short. Points are file operations, starts and ends of processes, and commits.
+MODBUILD_TEST_KILLS is how many points are tried in each scene ('all' for every one); the default
+keeps the gate short. Points are file operations, starts and ends of processes, and commits; of a
+sample all kinds have their turns. How many there were is told in the summary of pytest.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from killing import OPERATIONS, Countdown, memory_directory
+from quickcc import write_tools
 from workspace import Workspace, make_workspace
 
 from buildsys import cli
@@ -44,7 +46,7 @@ class Scene:
     name: str
     tree: Workspace
     words: tuple[str, ...]
-    total: int  # operations of the run
+    operations: tuple[str, ...]  # of the run, by kind
     before: Files
     after: Files
 
@@ -56,10 +58,25 @@ class Scene:
             if master.exists():
                 shutil.copytree(master, self.tree.path(name), symlinks=True)
 
-    def points(self) -> range:
-        """Choose operations, evenly."""
-        wanted = self.total if KILLS == "all" else min(int(KILLS), self.total)
-        return range(0, self.total, max(1, self.total // wanted))
+    @property
+    def total(self) -> int:
+        return len(self.operations)
+
+    def points(self) -> tuple[int, ...]:
+        """Choose operations: some of each kind, early ones of the one and late ones of another."""
+        if KILLS == "all":
+            return tuple(range(self.total))
+        places: dict[str, list[int]] = {}
+        for place, kind in enumerate(self.operations):
+            places.setdefault(kind, []).append(place)
+        kinds = sorted(places)
+        chosen = []
+        for number in range(int(KILLS)):
+            # The second scene goes on where the first one stopped.
+            turn = number + int(KILLS) * (self.name == "change")
+            own = places[kinds[turn % len(kinds)]]
+            chosen.append(own[len(own) * (turn * 5 % 7) // 7])
+        return tuple(chosen)
 
 
 def read_installed(tree: Workspace) -> dict[str, bytes]:
@@ -120,10 +137,10 @@ def run_in_child(
     words: Sequence[str],
     operation: int = -1,
     disturb: Callable[[str, list[int]], None] | None = None,
-) -> tuple[int, int, str]:
+) -> tuple[int, tuple[str, ...], str]:
     """Run modbuild in a child that is disturbed at an operation.
 
-    Gives the wait status, the count of operations (0 of one that was killed), and what it said.
+    Gives the wait status, the operations (none of one that was killed), and what it said.
     """
     reader, writer = os.pipe()
     said = tree.path("said")
@@ -134,9 +151,9 @@ def run_in_child(
         _be_the_child(tree, words, operation, disturb, writer, said)
     os.close(writer)
     _, status = os.waitpid(child, 0)
-    count = os.read(reader, 100)
+    operations = os.read(reader, 1 << 16).decode().split()
     os.close(reader)
-    return status, int(count or b"0"), said.read_text()
+    return status, tuple(operations), said.read_text()
 
 
 def _be_the_child(
@@ -152,6 +169,7 @@ def _be_the_child(
     try:
         os.setpgid(0, 0)
         os.chdir(tree.directory)
+        os.environ.update(tree.environment)
         stream = said.open("w")
         sys.stdout = sys.stderr = stream
         started: list[int] = []
@@ -160,7 +178,7 @@ def _be_the_child(
         watch_processes(countdown, started)
         status = int(cli.run([*words]))
         stream.flush()
-        real_write(writer, b"%d" % len(countdown.names))
+        real_write(writer, " ".join(countdown.names).encode())
     finally:
         real_exit(status)
 
@@ -182,7 +200,11 @@ def kill_all(_name: str, started: list[int]) -> None:
 def scenes() -> Iterator[tuple[Scene, ...]]:
     """Give a first installation, and one after an edit and the removal of a module."""
     with memory_directory() as directory:
-        tree = make_workspace(directory / "tree")
+        write_tools(directory / "bin", 1)
+        path = f"{directory}/bin:{os.environ['PATH']}"
+        tree = make_workspace(directory / "tree", PATH=path, MODBUILD_TOOLCHAIN="llvm")
+        # tcc reaches variables in a way that the kernel does not take.
+        tree.edit("modules/alpha/alpha.c", "count += ALPHA_STEP", "ALPHA_STEP")
         yield make_scene("first", tree, ("install", "-j2")), make_change(tree)
 
 
@@ -192,9 +214,9 @@ def make_scene(name: str, tree: Workspace, words: tuple[str, ...]) -> Scene:
         if tree.path(part).exists():
             shutil.copytree(tree.path(part), tree.path(f"{name}/{part}"), symlinks=True)
     before = read_files(tree)
-    status, total, said = run_in_child(tree, words)
+    status, operations, said = run_in_child(tree, words)
     assert status == 0, said
-    return Scene(name, tree, words, total, before, read_files(tree))
+    return Scene(name, tree, words, operations, before, read_files(tree))
 
 
 def make_change(tree: Workspace) -> Scene:
@@ -227,7 +249,7 @@ def assert_completed(scene: Scene) -> None:
 
 @pytest.mark.parametrize("index", [0, 1], ids=["first", "change"])
 def test_killed_before_any_operation_the_next_run_completes(
-    scenes: tuple[Scene, ...], index: int
+    scenes: tuple[Scene, ...], index: int, record_property: Callable[[str, object], None]
 ) -> None:
     scene = scenes[index]
     assert scene.total > 150
@@ -239,12 +261,16 @@ def test_killed_before_any_operation_the_next_run_completes(
         assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL, said
         assert_whole(scene)
         assert_completed(scene)
+    record_property("kills", len(scene.points()))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ENOMEM])
 @pytest.mark.parametrize("index", [0, 1], ids=["first", "change"])
 def test_an_error_in_any_operation_is_told_and_the_next_run_completes(
-    scenes: tuple[Scene, ...], index: int, number: int
+    scenes: tuple[Scene, ...],
+    index: int,
+    number: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """The operation fails once; what its failure spoils is found by the next run."""
     scene = scenes[index]
@@ -254,10 +280,12 @@ def test_an_error_in_any_operation_is_told_and_the_next_run_completes(
             raise OSError(number, os.strerror(number))
 
     points = scene.points()
-    for operation in points[number % 4 :: 1 if KILLS == "all" else 4]:
+    points = points if KILLS == "all" else points[number % 4 :: 4]
+    for operation in points:
         scene.reset()
         status, _, said = run_in_child(scene.tree, scene.words, operation, fail)
         assert os.waitstatus_to_exitcode(status) in (0, 1), (operation, said)
         assert "Traceback" not in said, (operation, said)
         assert_whole(scene)
         assert_completed(scene)
+    record_property("errors", len(points))
