@@ -73,7 +73,7 @@ def _measure_answer(tree: Path, runs: int) -> tuple[int, float]:
     key = snapshot.request_key(words, os.environ, str(tree))
     place = Path(snapshot.snapshot_path(str(tree / "obj"), key))
     place.parent.mkdir()
-    place.write_bytes(snapshot.render_snapshot(key, "Nothing to do.\n", stamps))
+    place.write_bytes(snapshot.render_snapshot(key, "0Nothing to do.\n", stamps))
     command = (sys.executable, "-m", "buildsys", *words)
     seconds = []
     for _ in range(runs):

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -96,6 +97,7 @@ VERBS = (
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors
+_ALLOCATIONS = 200_000  # of objects, before Python looks for cycles among them
 _SHORT = {
     "machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D", "reproducible": "-P",
 }  # fmt: skip
@@ -185,6 +187,7 @@ def run(words: Sequence[str]) -> ExitStatus:
 
 
 def _act(words: Sequence[str]) -> ExitStatus:
+    gc.set_threshold(_ALLOCATIONS)  # looking for cycles takes a tenth of a build, and finds few
     try:
         arguments = parse_words(words)
     except SystemExit as error:
