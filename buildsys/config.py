@@ -21,7 +21,7 @@ class Setting:
     default: str
     text: str
     is_flag: bool = False  # yes or no; its option takes no word and means yes
-    choices: tuple[str, ...] = ()  # the words it may have; () for any
+    choices: tuple[str, ...] = ()  # the words it may have, if any; () for all
 
 
 SETTINGS = (
@@ -29,7 +29,10 @@ SETTINGS = (
     Setting("machine_arch", ("MACHINE_ARCH",), False, "", "MACHINE_ARCH, where MACHINE has many"),
     Setting("toolchain", ("MODBUILD_TOOLCHAIN",), False, "", "zig, llvm, gnu or tooldir"),
     Setting("tooldir", ("TOOLDIR",), True, "", "what NetBSD's 'build.sh tools' made"),
-    Setting("launcher", ("MODBUILD_LAUNCHER",), False, "", "ccache, sccache, distcc or icecc"),
+    Setting(
+        "launcher", ("MODBUILD_LAUNCHER",), False, "", "ccache, sccache, distcc or icecc",
+        choices=("ccache", "sccache", "distcc", "icecc"),
+    ),
     Setting("src", ("NETBSDSRCDIR",), True, "", "a NetBSD source tree, for its kernel headers"),
     Setting("kernel", ("MODBUILD_KERNEL",), True, "", "kernel, nm list or saved map to check with"),
     Setting(
@@ -100,7 +103,7 @@ def resolve_config(
     for setting in SETTINGS:
         value, origin, base = _choose(setting, options, environment, file_values, directory, file)
         choices = ("yes", "no") if setting.is_flag else setting.choices
-        if choices and value not in choices:
+        if value and choices and value not in choices:
             place = {"option": f"--{setting.key}", str(file): f"{file}: {setting.key}"}.get(origin)
             raise UsageError(f"{place or origin}: expected {' or '.join(choices)}, got {value!r}")
         if value and setting.is_path:

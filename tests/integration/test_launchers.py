@@ -290,7 +290,10 @@ def test_distcc_without_hosts_is_told(tmp_path: Path) -> None:
 def test_a_launcher_that_is_not_there_or_not_known_is_told(workspace: Workspace) -> None:
     ran = workspace.run("install", "--launcher", "fastcc")
     assert ran.status == 3
-    assert "launcher fastcc is not known; there are ccache, sccache, distcc, icecc" in ran.err
+    known = "expected ccache or sccache or distcc or icecc, got 'fastcc'"
+    assert f"--launcher: {known}" in ran.err
+    told = Workspace(workspace.directory, {"MODBUILD_LAUNCHER": "fastcc"}).run("install")
+    assert (told.status, f"environment MODBUILD_LAUNCHER: {known}" in told.err) == (3, True)
     empty = workspace.path("empty")
     empty.mkdir()
     tree = Workspace(workspace.directory, {"PATH": str(empty)})
