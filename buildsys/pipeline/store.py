@@ -51,6 +51,7 @@ class Store:
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
         self._made: set[str] = set()  # outputs of this run's steps
+        self._awaited: set[str] = set()  # what steps read that must run again
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
         self._database = StoreFile(path)
@@ -115,6 +116,7 @@ class Store:
         known = [str(path) for path in step.inputs]
         further = resolve_headers(discovered, known, self._book.places)
         if self._has_moved(outputs, ticket, known, further):
+            self._awaited.update(known, further)
             self._take_down_outputs(step, _MOVED)
             self.counts.forgotten.append(step.name)
             return False
@@ -204,6 +206,8 @@ class Store:
             self._nodes.pop(record, None)
         used = {identity for node in self._nodes.values() for identity in node.inputs}
         used.update(identity for node in self._nodes.values() for identity in node.outputs)
+        files = self._book.files
+        used.update(files[path].identity for path in self._awaited if path in files)
         unused = [] if not gone else [number for number in self._known if number not in used]
         self._book.drop(unused)
         self._database.save_plan(name, records, gone, unused)

@@ -202,6 +202,20 @@ def test_a_header_from_the_future_does_not_keep_its_reader_stale_for_ever(
         assert store.stale_reason(step) == f"{header} changed"
 
 
+def test_what_is_known_of_a_header_from_the_future_outlives_what_other_steps_knew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, gone = prepare(tmp_path), make_step(tmp_path, "compile:gone/x.o")
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    with open_store(tmp_path) as store:
+        run_step(store, gone)
+        assert not run_step(store, step, tmp_path / "second/h.h")
+        store.replace_plan("plan", [step.record], [gone.record])
+    with open_store(tmp_path) as store:
+        assert run_step(store, step, tmp_path / "second/h.h")
+
+
 def test_an_edit_right_before_the_run_is_not_one_meanwhile(tmp_path: Path) -> None:
     step = prepare(tmp_path)
     header = tmp_path / "second/h.h"
