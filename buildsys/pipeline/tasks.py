@@ -152,15 +152,16 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
     def _wait(self) -> list[Ended]:
         """Wait for programs; what was done meanwhile is soon where a kill does not lose it."""
         while True:
-            seconds = self._flushed + _FLUSH_SECONDS - time.monotonic()
-            if seconds <= 0:
-                self._run.store.flush()
-                self._flushed = time.monotonic()
-                seconds = _FLUSH_SECONDS
+            self._flush_when_due()
             with exposed():
-                ended = self._programs.wait(seconds)
+                ended = self._programs.wait(self._flushed + _FLUSH_SECONDS - time.monotonic())
             if ended:
                 return ended
+
+    def _flush_when_due(self) -> None:
+        if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
+            self._run.store.flush()
+            self._flushed = time.monotonic()
 
     def _go_on(self, begun: _Begun, result: CommandResult | BuildsysError | None) -> None:
         """Go on with a task, with what its program gave, to its next program or its end."""
@@ -177,6 +178,7 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
             begun.work.close()
             failed = self._run.fail(name, error)
         self.process_task_result(begun.node, failed)
+        self._flush_when_due()
         self._ended.append(begun.node)
 
     def _stop(self) -> None:
