@@ -7,12 +7,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.interrupts import raise_on_signals
+from buildsys.base.value import frozen
 from buildsys.config import SETTINGS
 from buildsys.options import GROUPS
 from buildsys.version import __version__
@@ -27,7 +27,7 @@ exit status: 0 done; 1 the tool or a command failed; 2 a module is not fit; 3 wr
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """What a verb may know of the process that it runs in."""
 
@@ -36,7 +36,7 @@ class Context:
     words: tuple[str, ...]  # the command line as it was given
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verb:
     """One verb: where it is done (module:function), what it takes, and its line of help."""
 

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 from buildsys.base.errors import UsageError
+from buildsys.base.value import field_names, frozen
 from buildsys.snapshot import plain_path
 
 CONFIG_FILE = "modbuild.yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """One thing that can be set: its key in the file (and option), NetBSD's variables for it."""
 
@@ -58,7 +58,7 @@ SETTINGS = (
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """Every setting, and where each was set (origins, by key: 'option', 'environment MACHINE', …).
 
@@ -170,9 +170,9 @@ def describe_config(config: Config) -> tuple[tuple[str, str, str], ...]:
     """Give key, value and origin of every setting, for people."""
     origins = dict(config.origins)
     rows = []
-    for item in fields(config):
-        if item.name in _BY_KEY:
-            value = getattr(config, item.name)
-            text = ("no", "yes")[value] if isinstance(value, bool) else str(value or "")
-            rows.append((item.name, text, origins[item.name]))
+    for name in field_names(config):
+        if name in _BY_KEY:
+            held = getattr(config, name)
+            text = ("no", "yes")[held] if isinstance(held, bool) else str(held or "")
+            rows.append((name, text, origins[name]))
     return tuple(rows)

@@ -9,10 +9,10 @@ import enum
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 ROOT = PurePosixPath(".")
 _ESCAPED = b" \t\n\\#"  # metadata_log's extra characters
@@ -38,7 +38,7 @@ class EntryType(enum.Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetalogEntry:
     """What one line of ours says; path has no leading slash, '.' is DESTDIR itself."""
 
@@ -51,7 +51,7 @@ class MetalogEntry:
     sha256: bytes = b""  # 32 bytes, of a file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetalogLine:
     """One logical line as it stands, with its newlines; path is None where it names none.
 

@@ -8,9 +8,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 MAXIMUM_PLIST_BYTES = 8190  # module_load_plist_vfs: an 8192 byte buffer, at least 2 to spare
 MAXIMUM_KEY_BYTES = 128  # libprop's PDK_MAXKEY
@@ -89,7 +89,7 @@ def _escape(content: bytes) -> bytes:
     return content
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tag:
     name: bytes
     is_end: bool

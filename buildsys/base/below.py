@@ -5,11 +5,11 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary, temporary_beside
+from buildsys.base.value import frozen
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY_MODE = 0o755
@@ -78,7 +78,7 @@ def _make_directory_below(directory: int, name: str) -> None:
     os.fsync(directory)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StagedFile:
     """A whole, durable file beside the place it is for; size in bytes."""
 

@@ -3,10 +3,10 @@
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import frozen
 
 DIGEST_BYTES = 32
 ABSENT = b"\0" * DIGEST_BYTES  # the digest of a file that does not exist
@@ -14,7 +14,7 @@ RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, 
 _CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stamp:
     """What stat says of a file; times in nanoseconds. Equal stamps spare a read, no more."""
 

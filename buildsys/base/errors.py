@@ -1,8 +1,9 @@
 """What the tool says when it cannot work; knows nothing of modules, compilers or NetBSD."""
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
+
+from buildsys.base.value import frozen
 
 
 class ExitStatus(enum.IntEnum):
@@ -14,7 +15,7 @@ class ExitStatus(enum.IntEnum):
     USAGE = 3  # the command line is wrong
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where in a file something stands; line counts from 1, None when the whole file is meant."""
 

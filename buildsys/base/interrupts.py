@@ -3,13 +3,14 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
+
+from buildsys.base.value import mutable
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(slots=True)
+@mutable
 class _State:
     is_shielded: bool = False
     is_asked: bool = False  # a signal came while shielded

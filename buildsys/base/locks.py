@@ -7,11 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import make_directory
+from buildsys.base.value import frozen
 
 _sharing = threading.Lock()
 
@@ -60,7 +60,7 @@ def hold_directory(descriptor: int, path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SharedFile:
     """A file that other programs append to, open and locked; it keeps its inode."""
 

@@ -9,10 +9,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import field, frozen, mutable
 
 _POLL_SECONDS = 0.5  # how often to look whether programs have ended, where nothing tells of it
 _FIRST_NAP_SECONDS = 0.0001  # one that closed its output is about to end, at once as a rule
@@ -20,7 +20,7 @@ _LONGEST_NAP_SECONDS = 0.02
 _PIECE_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandResult:
     """How a program ended; output is its standard output and error as they came."""
 
@@ -55,7 +55,7 @@ def quote_argv(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """How a program is to be called."""
 
@@ -67,7 +67,7 @@ class Call:
     input_path: Path | None = None  # what it reads as its standard input; None for an empty one
 
 
-@dataclass(slots=True)
+@mutable
 class _Running:
     call: Call
     process: "subprocess.Popen[bytes]"
@@ -83,7 +83,7 @@ class _Running:
         return None if seconds is None else self.begin + seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """A program that ended, and how: a result, or why there is none."""
 

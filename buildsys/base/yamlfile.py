@@ -1,7 +1,6 @@
 """The one door for YAML: every value knows the line it stands on, and says what it should be."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +8,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from buildsys.base.errors import BuildsysError, Place, os_error_text
+from buildsys.base.value import frozen
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAXIMUM_BYTES = 1 << 20
@@ -21,7 +21,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YamlValue:
     """One value of a YAML file with its place and the keys that lead to it."""
 
@@ -92,7 +92,7 @@ class YamlValue:
         return YamlMap(self, _read_entries(self, self.node))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YamlMap:
     """A mapping with string keys, in the file's order."""
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.kobj import KernelObject
 from buildsys.check.loaded import LoadedModule
@@ -36,7 +36,7 @@ _SOURCE_ENDINGS = tuple(f".{letter}\0".encode() for letter in "chSsyl")
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """What the module's descriptor promises; None leaves a thing open.
 

@@ -4,14 +4,15 @@ sys/lib/libsa/bootcfg.c, perform_bootcfg(), and the menus' commands.
 """
 
 import re
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 _MAXIMUM_BYTES = 32768  # what the x86 and EFI loaders give perform_bootcfg()
 _MAXIMUM_ENTRIES = 20  # BOOTCFG_MAXMENU in sys/lib/libsa/bootcfg.h; further ones are left out
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")  # as atoi(3) reads it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootConfiguration:
     """The modules of 'load=' lines, and the commands of each menu entry; default counts from 0."""
 

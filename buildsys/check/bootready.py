@@ -7,9 +7,9 @@ says "Cannot mount root, error 79".
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.bootcfg import BootConfiguration
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
@@ -34,7 +34,7 @@ _VFS = 2  # sys/sys/module.h, MODULE_CLASS_VFS
 _X86 = frozenset({"amd64", "i386"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RootQuestion:
     """What is asked: the root's file system (ffs), and boot.cfg, None where it is not known."""
 

@@ -1,16 +1,16 @@
 """What kmods are made of and who offers what they use: the facts behind verdicts, for reports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt
 from buildsys.kernel.model import Kernel, split_required
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SymbolUse:
     """The global names that a module takes from one place, in the order of the alphabet.
 
@@ -21,7 +21,7 @@ class SymbolUse:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleDetail:
     """What a kmod says of itself, and who offers what it uses.
 

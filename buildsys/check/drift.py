@@ -2,10 +2,10 @@
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.rulebook import finding
 from buildsys.check.verdict import Finding
@@ -26,7 +26,7 @@ class DriftPolicy(enum.Enum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drift:
     """The options that a module is known to be built with, None when only the file can tell."""
 

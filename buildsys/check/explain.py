@@ -1,8 +1,8 @@
 """Why a module does not load, and what would mend it: explanations beside the findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from buildsys.base.value import frozen, replace
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt
@@ -19,7 +19,7 @@ _UNDEFINED, _VERSION = "undefined-symbol", "version-mismatch"
 _MAXIMUM_NAMES = 100  # of which explanations are given for one kernel
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grounds:
     """What explanations rest on; sources is None without a source tree.
 

@@ -4,11 +4,11 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.check.kobj import (
     MAXIMUM_KMOD_BYTES,
     Halt,
@@ -29,7 +29,7 @@ from buildsys.kernel.port import PORTS, Port, find_ports, is_little_arch
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linkable:
     """An object that the kernel has placed in memory, with its relocations."""
 
@@ -51,7 +51,7 @@ class Linkable:
         return next((s for s in self.kobj.elf.sections if s.is_loaded and s.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KmodFile:
     """What can be said of a kmod by itself; a Halt is where the kernel stops before any symbol."""
 

@@ -6,9 +6,9 @@ the kernel stops. Nothing here knows of other modules.
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.check.rulebook import find_rule, finding
 from buildsys.check.verdict import Finding, Outcome
 from buildsys.elf.model import (
@@ -49,7 +49,7 @@ _SIGN = 1 << 31
 _ENDLESS_BYTES = 1 << 36  # kmem_alloc() with KM_SLEEP waits for ever for so much
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Halt:
     """Where the kernel stops with a module; errno is 0 unless it refuses."""
 
@@ -58,7 +58,7 @@ class Halt:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelObject:
     """A file that passed the first half of kobj_load(), with its tables read.
 
@@ -77,7 +77,7 @@ class KernelObject:
     relocation_sections: tuple[Section, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RelocationSet:
     """One relocation table as the kernel reads it, and the distinct types and symbols in it."""
 

@@ -5,10 +5,10 @@ kobj_reloc(). What names exist elsewhere is asked of a Scope.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from buildsys.base.value import frozen
 from buildsys.check.kobj import Halt, KernelObject, RelocationSet, halt, halt_at
 from buildsys.check.relocations import (
     RELOCATION_RULES,
@@ -42,7 +42,7 @@ _RISCV_LOW = frozenset({24, 25})
 _RISCV_BRANCHES = frozenset({16, 17})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """A global that exists: who offers it, and its value where that is known for certain."""
 

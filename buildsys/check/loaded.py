@@ -1,9 +1,9 @@
 """What is known of modules that are in a kernel, and what became of loading one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen, mutable
 from buildsys.check.kmodfile import Linkable
 from buildsys.check.kobj import Halt, halt
 from buildsys.check.rulebook import finding
@@ -14,7 +14,7 @@ from buildsys.elf.modinfo import ModInfo
 FindFile = Callable[[str], Path | None]  # a path on the target system to a file here
 
 
-@dataclass(slots=True)
+@mutable
 class LoadedModule:
     """A module in the kernel; references counts the loaded modules that require it."""
 
@@ -28,7 +28,7 @@ class LoadedModule:
     modinfo: ModInfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadResult:
     """What one modload(8) or modunload(8) comes to.
 

@@ -7,9 +7,9 @@ succeed.
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildsys.base.value import field, mutable
 from buildsys.check.judge import (
     NAME_BYTES,
     judge_commands,
@@ -41,7 +41,7 @@ _SECMODEL = 5
 _MAXIMUM_DEPTH = 100  # modules that wait for one another
 
 
-@dataclass(slots=True)
+@mutable
 class _Load:
     """One modload in progress: its flags, the modules pending, what was read and noted."""
 

@@ -1,13 +1,14 @@
 """Names that look like another, among many: by edit distance."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 _SHOWN = 3
 _MINIMUM_LENGTH = 4  # a shorter name is like too many others
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NameIndex:
     """Names with the sets of their characters, as bits, so that most need not be compared."""
 

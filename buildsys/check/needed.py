@@ -1,10 +1,10 @@
 """Which installed modules could not be loaded any more without some that are to go."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.elf.describe import MAXIMUM_KMOD_BYTES
 from buildsys.elf.memory import load_memory
 from buildsys.elf.modinfo import read_modinfo
@@ -14,7 +14,7 @@ from buildsys.kernel.model import split_required
 Requirements = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Need:
     """Why a module should stay; reason is for people: 'required by beta'."""
 

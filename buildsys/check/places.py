@@ -1,17 +1,17 @@
 """Which kernel would load a kmod, told from the directory that it is installed in."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.kernel.port import find_ports
 from buildsys.kernel.version import KernelVersion, parse_version
 
 _BELOW_STAND = 5  # MACHINE/RELEASE/modules/NAME/NAME.kmod
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KmodPlace:
     """A modules directory, stand/MACHINE/RELEASE/modules: sys/kern/kern_module.c, module_init().
 

@@ -6,7 +6,8 @@ modules' relocations cannot be judged.
 """
 
 import enum
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 
 class RelHandling(enum.Enum):
@@ -17,7 +18,7 @@ class RelHandling(enum.Enum):
     PANICS = "panics"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RelocationRules:
     """A port's acceptance table.
 

@@ -4,9 +4,9 @@ The rules are data; the functions that apply them are in linker.py, loader.py an
 finding takes severity, errno and source from here, so that the documentation cannot drift.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.verdict import Finding, Outcome, Severity
 
 ENOENT, EPERM, ENOEXEC, EDEADLK, ENOMEM = 2, 1, 8, 11, 12
@@ -23,7 +23,7 @@ _VFS = "sys/kern/kern_module_vfs.c, "
 _MODULE = "sys/kern/kern_module.c, "
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One rule; outcome is what the kernel does when it is broken, source where it decides."""
 

@@ -6,9 +6,9 @@ page; beyond that the address decides, for which a typical one is taken here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.check.kobj import Halt, KernelObject, halt, relocation_bytes
 from buildsys.elf.model import SHT_PROGBITS, SHT_REL, SHT_RELA, Section, show_name
 
@@ -19,7 +19,7 @@ LARGE_BYTES = 32 << 20  # from here on, free memory decides
 _SEGMENTS = ("data", "rodata", "text")  # in the order of their allocation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Segment:
     """One mapping: address, and size in bytes before rounding to pages."""
 

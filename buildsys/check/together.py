@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from buildsys.base.value import replace
 from buildsys.check.judge import read_description
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.check.kobj import Halt

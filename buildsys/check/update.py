@@ -1,9 +1,9 @@
 """What another kernel will mean for the modules that are installed: decided, nothing is done."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.check import check_set
 from buildsys.check.drift import DriftPolicy
 from buildsys.check.kmodfile import KmodCache, Linkable
@@ -13,7 +13,7 @@ from buildsys.kernel.difference import Changes, KernelDifference
 _NONE = Changes((), ())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleUpdate:
     """What becomes of one installed module.
 
@@ -29,7 +29,7 @@ class ModuleUpdate:
     requires_gone: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update:
     """The whole plan: vanishing modules are installed and will not be built for the new kernel.
 

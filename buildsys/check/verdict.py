@@ -1,11 +1,11 @@
 """What was found out about one kmod, and the right to install it."""
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 
 class Severity(enum.Enum):
@@ -25,7 +25,7 @@ class Outcome(enum.Enum):
     UNKNOWN = "unknown"  # decided at run time, or the kernel's symbols are not known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing found in a kmod.
 
@@ -45,7 +45,7 @@ class Finding:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """A source file that defines a name, found by reading text, so it is probable, not certain.
 
@@ -58,7 +58,7 @@ class Origin:
     condition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """Why a finding arose and how to mend it, for 'check --explain'; subject is its symbol.
 
@@ -76,7 +76,7 @@ class Explanation:
     advice: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovedKmod:
     """The right to install one kmod; only Verdict.approve makes one."""
 
@@ -85,7 +85,7 @@ class ApprovedKmod:
     digest: bytes  # SHA-256 of the judged bytes, 32 bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """The judgement over the bytes of one kmod; digest is their SHA-256 (32 bytes).
 

@@ -1,15 +1,15 @@
 """Which file of debugging information belongs to an object: its .gnu_debuglink."""
 
 import zlib
-from dataclasses import dataclass
 
+from buildsys.base.value import frozen
 from buildsys.elf.model import ElfObject, decode_name
 
 _SECTION = ".gnu_debuglink"
 _CRC_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DebugLink:
     """The name of a file (of its own directory, or of DEBUGDIR), and the CRC-32 of its bytes."""
 

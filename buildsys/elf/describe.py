@@ -1,10 +1,10 @@
 """Everything that a kmod says of itself, for 'modbuild info': as a value, as JSON, as text."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from buildsys.base.digest import digest_bytes
+from buildsys.base.value import as_dict, frozen
 from buildsys.elf.memory import load_memory
 from buildsys.elf.model import (
     EM_MIPS,
@@ -49,7 +49,7 @@ _FLAGS = ((SHF_WRITE, "W"), (SHF_ALLOC, "A"), (SHF_EXECINSTR, "X"), (16, "M"), (
           (64, "I"), (128, "L"), (512, "G"), (1024, "T"), (2048, "C"))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionFacts:
     """One section; size and alignment are bytes, type and flags as readelf(1) spells them."""
 
@@ -60,7 +60,7 @@ class SectionFacts:
     alignment: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KmodFacts:
     """What a kmod says of itself; version and note_version are MMmmrrpp00, None when absent."""
 
@@ -121,7 +121,7 @@ def describe_kmod(path: Path) -> KmodFacts:
 def describe_document(facts: KmodFacts) -> dict[str, object]:
     """Give the facts as JSON has them, with "format": 1."""
     document: dict[str, object] = {"format": 1}
-    document.update(asdict(facts))
+    document.update(as_dict(facts))
     document["relocations"] = dict(facts.relocations)
     return document
 

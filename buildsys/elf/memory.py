@@ -2,8 +2,8 @@
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from buildsys.base.value import frozen
 from buildsys.elf.model import (
     EMPTY_SYMBOLS,
     ET_REL,
@@ -49,7 +49,7 @@ POINTER_RELOCATIONS: dict[tuple[int, int], tuple[int, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pointer:
     """Where a pointer leads: into a section, or (section None) to a bare number.
 
@@ -66,7 +66,7 @@ class Pointer:
         return self.section is None and self.offset == 0 and self.symbol == 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Memory:
     """An object's loaded content.
 

@@ -1,11 +1,11 @@
 """Facts of one ELF object file as frozen values; knows nothing of how they are read or judged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 SHT_PROGBITS = 1
 SHT_SYMTAB = 2
@@ -48,7 +48,7 @@ def show_name(name: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """How the numbers of a file are laid out: 32 or 64 bits wide, which byte first."""
 
@@ -69,7 +69,7 @@ class Layout:
         return f"{self.width_bits}-bit {self.order}-endian"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfHeader:
     """The file header; ident_class and ident_data are what e_ident claims (1 or 2 when sane)."""
 
@@ -88,7 +88,7 @@ class ElfHeader:
     name_section: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """One section header; name_offset counts into the section-name table."""
 
@@ -121,7 +121,7 @@ class Section:
         return bool(self.flags & SHF_WRITE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SymbolTable:
     """A symbol table as columns: entry i has name_offsets[i], infos[i] and so on.
 
@@ -169,7 +169,7 @@ class SymbolTable:
 EMPTY_SYMBOLS = SymbolTable((), b"", b"", (), (), (), b"")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RelocationTable:
     """One SHT_REL or SHT_RELA section as columns; addends is empty for REL.
 
@@ -188,7 +188,7 @@ class RelocationTable:
         return len(self.offsets)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """One entry of a note section."""
 
@@ -198,7 +198,7 @@ class Note:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfObject:
     """An ELF file: header, sections and the bytes themselves; tables are read on demand."""
 

@@ -1,7 +1,6 @@
 """A module's description of itself: the modinfo_t behind link_set_modules."""
 
-from dataclasses import dataclass
-
+from buildsys.base.value import frozen
 from buildsys.elf.memory import Memory, Pointer
 from buildsys.elf.model import ElfObject, Section, show_name
 
@@ -11,7 +10,7 @@ CLASS_MAXIMUM = len(CLASS_NAMES)  # MODULE_CLASS_MAX: the first number that is n
 _MAXIMUM_MODULES = 4096  # a kernel has some hundred built in
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModInfo:
     """modinfo_t of sys/sys/module.h; None stands for a null (or not yet relocated) pointer."""
 

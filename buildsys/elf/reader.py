@@ -15,7 +15,6 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from elftools.elf import enums
 from elftools.elf.structs import ELFStructs
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import frozen
 from buildsys.elf.model import (
     EM_MIPS,
     SHT_NOTE,
@@ -312,7 +312,7 @@ def _structs(layout: Layout) -> Any:
     return structs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fields:
     """The fields of a header in their order, as numbers; size is bytes."""
 

@@ -7,7 +7,6 @@ the present one was moved aside already, put in place.
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,6 +23,7 @@ from buildsys.base.files import (
     write_whole,
 )
 from buildsys.base.interrupts import shielded
+from buildsys.base.value import frozen
 from buildsys.install.receipt import (
     Receipt,
     parse_receipt,
@@ -37,7 +37,7 @@ _JOURNAL = ".modbuild.modules.journal"
 _ASIDE = ".modbuild.modules.aside"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Books:
     """What must say the same as the tree: the receipts, and METALOG.
 
@@ -52,7 +52,7 @@ class Books:
     gone: tuple[PurePosixPath, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """A change of place: tree is the present modules directory, staged the next one.
 

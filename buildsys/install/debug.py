@@ -5,11 +5,11 @@ restored or removed, the files of those that went go, and those of restored ones
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_bytes, digest_file
 from buildsys.base.files import read_whole
+from buildsys.base.value import replace
 from buildsys.check.verdict import ApprovedKmod
 from buildsys.install.history import find_history, load_generations
 from buildsys.install.layout import DEBUG_ROOT, FILE_MODE, InstalledFile, InstallPlace

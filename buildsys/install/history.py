@@ -6,12 +6,12 @@ what was installed there. HISTORY/next is one that is being made.
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.exchange import move_directory
 from buildsys.base.files import make_directory, read_whole, remove_tree, write_whole
+from buildsys.base.value import frozen
 from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
 
 _FORMAT = 1
@@ -21,7 +21,7 @@ _NEXT = "next"
 HIDDEN = ".modbuild"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Generation:
     """A former modules directory; number counts from 1, the highest is the latest."""
 
@@ -36,7 +36,7 @@ class Generation:
         return self.path / _TREE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Staging:
     """Where the next modules directory is made, and where the present one will lie afterwards."""
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.install.commit import has_interrupted_change
 from buildsys.install.receipt import Receipt
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleTree:
     """One stand/MACHINE/RELEASE/modules; size in bytes.
 

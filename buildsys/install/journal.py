@@ -6,17 +6,17 @@ journal beside it, written first, holds old and new content for the run after a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary, remove_file, sync_directory, write_whole
 from buildsys.base.locks import SharedFile, open_shared
+from buildsys.base.value import frozen
 
 _MAGIC = b"modbuild journal 1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Journal:
     """A change that may have been cut short: the file's content before and after."""
 

@@ -1,9 +1,9 @@
 """Where modules go below DESTDIR, and what an installed file is; touches nothing."""
 
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 FILE_MODE = 0o444  # share/mk/bsd.kmodule.mk, KMODULEMODE
 DIRECTORY_MODE = 0o755
@@ -13,7 +13,7 @@ DEBUG_ROOT = PurePosixPath("usr/libdata/debug")  # share/mk/bsd.own.mk, DEBUGDIR
 ROOT_OWNER = (0, 0)  # uid of root and gid of wheel on NetBSD
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstallPlace:
     """The tree that modules of one machine and one kernel version are installed in.
 
@@ -38,7 +38,7 @@ class InstallPlace:
         return module_target(self.module_machine, self.release)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstalledFile:
     """One file as the target system will see it; target has no leading slash, size is bytes."""
 

@@ -5,16 +5,16 @@ import os
 import platform
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import frozen
 from buildsys.install.layout import InstallPlace
 
 NOT_A_FILE = b""  # what digest_below says of a link or a directory; no file digests to it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostSystem:
     """The system that we run on, as uname -s and uname -m name it."""
 

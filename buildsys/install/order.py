@@ -1,12 +1,12 @@
 """The order to install one module: made from an approval only, kept as a file between steps."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_bytes
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole, write_whole
+from buildsys.base.value import frozen
 from buildsys.check.verdict import ApprovedKmod
 from buildsys.install.layout import FILE_MODE, InstalledFile, InstallPlace
 from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
@@ -14,7 +14,7 @@ from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """What one module will have below DESTDIR: its receipt to be, and where each file comes from.
 

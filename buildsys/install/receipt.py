@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import write_whole
+from buildsys.base.value import frozen
 from buildsys.install.layout import InstalledFile, check_component, kmod_target, plist_target
 
 FORMAT = 1
@@ -14,7 +14,7 @@ SUFFIX = ".receipt.json"
 _BROKEN = "not a receipt of this version of modbuild; remove it and install again"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """What installing one module put below destdir; files are in the order they appeared.
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.below import open_below, remove_below, remove_stale_temporaries
 from buildsys.base.files import remove_empty_directory, remove_file
 from buildsys.base.locks import hold_directory
+from buildsys.base.value import frozen
 from buildsys.install.commit import recover_change
 from buildsys.install.layout import InstalledFile, InstallPlace
 from buildsys.install.lookup import (
@@ -21,7 +21,7 @@ from buildsys.install.receipt import Receipt, load_receipts, receipt_path
 from buildsys.install.record import forget_in_metalog
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptFile:
     """A file that was not removed; reason is for people."""
 
@@ -29,7 +29,7 @@ class KeptFile:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removal:
     """What an uninstallation did; targets are as the target system sees them, sorted.
 

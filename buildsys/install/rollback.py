@@ -1,16 +1,15 @@
 """Back to a former generation of a modules directory: the same switch, with other sources."""
 
-from dataclasses import dataclass
-
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.base.value import frozen
 from buildsys.install.history import Generation, find_history, load_generations
 from buildsys.install.order import Order
 from buildsys.install.receipt import Receipt
 from buildsys.install.switch import Installation, Switch, finish_interrupted, switch_modules
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """What going back to a generation changes, by module name."""
 

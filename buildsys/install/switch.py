@@ -1,7 +1,6 @@
 """Install modules as one transaction over their whole directory: the old tree, or the new one."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.below import make_below, open_below
@@ -9,6 +8,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, remove_tree, sync_directory
 from buildsys.base.locks import hold_directory
 from buildsys.base.staging import StagedTree
+from buildsys.base.value import frozen
 from buildsys.base.wording import name_some
 from buildsys.install.commit import Books, Change, commit_change, recover_change, write_books
 from buildsys.install.history import begin_staging, choose_history, prune_history, write_record
@@ -28,7 +28,7 @@ from buildsys.install.tree import Layout, lay_out
 KEPT_GENERATIONS = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """Where modules go, and what is kept about them outside of DESTDIR.
 
@@ -57,7 +57,7 @@ class Installation:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Switch:
     """What an installation did: names are below the modules directory.
 

@@ -3,18 +3,18 @@
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary
+from buildsys.base.value import frozen
 from buildsys.install.layout import DIRECTORY_MODE, InstalledFile
 from buildsys.install.lookup import digest_below
 from buildsys.install.order import Order
 from buildsys.install.receipt import Receipt
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One name in a modules directory; mode is st_mode, with the kind of file in it."""
 
@@ -33,7 +33,7 @@ class Entry:
         return stat.S_ISREG(self.mode)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Writing:
     """A file that must be written anew."""
 
@@ -42,7 +42,7 @@ class Writing:
     source: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """What the next modules directory is made of; names are below it, parents come first.
 

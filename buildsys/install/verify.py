@@ -3,18 +3,18 @@
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary
+from buildsys.base.value import frozen
 from buildsys.check.verdict import Finding, Severity
 from buildsys.install.layout import DEBUG_ROOT, ROOT_OWNER, InstalledFile
 from buildsys.metalog import MetalogLine, read_keywords
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """One file as it was installed; digest and mode are None where nothing tells."""
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from buildsys.base.value import frozen
 from buildsys.kconfig.language import KernelSources, SourceFile
 
 _MAXIMUM_SHOWN = 4  # places for one name
@@ -21,7 +21,7 @@ _FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """A place that seems to define a name; line counts from 1."""
 

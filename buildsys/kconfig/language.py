@@ -6,10 +6,10 @@ understands is passed over. Nothing is evaluated: conditions stay as they are sp
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import field, frozen, mutable
 
 _TOKEN = re.compile(r'"[^"\n]*"|[^\s"#,:|&!(){}\[\]=]+|[,:|&!(){}\[\]=]')
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
@@ -24,7 +24,7 @@ _DEFINERS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceFile:
     """A file statement: path relative to sys/; condition is '' when every kernel has the file."""
 
@@ -32,7 +32,7 @@ class SourceFile:
     condition: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelSources:
     """What files.* say: the files in their order, and the word for each name in conditions.
 
@@ -44,7 +44,7 @@ class KernelSources:
     words: dict[str, str]
 
 
-@dataclass(slots=True)
+@mutable
 class _Reading:
     """One reading in progress."""
 

@@ -1,12 +1,11 @@
 """What appeared and vanished between two kernels."""
 
-from dataclasses import dataclass
-
+from buildsys.base.value import frozen
 from buildsys.kernel.model import Kernel, SymbolMap
 from buildsys.kernel.options import OPTION_PREFIX, list_options
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """Names that only the new kernel has, and names that only the old one had, both sorted."""
 
@@ -14,7 +13,7 @@ class Changes:
     vanished: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelDifference:
     """Two kernels side by side.
 

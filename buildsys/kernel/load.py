@@ -3,12 +3,12 @@
 import json
 import mmap
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import write_whole
+from buildsys.base.value import replace
 from buildsys.elf.modinfo import CLASS_NAMES
 from buildsys.elf.reader import MAGIC, parse_elf, read_image
 from buildsys.kernel.image import (

@@ -1,12 +1,12 @@
 """What is known of a kernel: version, symbols, built-in modules. Knows nothing of files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from buildsys.base.value import field, frozen
 from buildsys.kernel.version import KernelVersion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuiltinModule:
     """A module that is part of the kernel image (link_set_modules); version is MMmmrrpp00."""
 
@@ -16,7 +16,7 @@ class BuiltinModule:
     required: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SymbolMap:
     """The names in a kernel's symbol table, by what a module can do with them.
 
@@ -32,7 +32,7 @@ class SymbolMap:
     values: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kernel:
     """A kernel to judge modules against.
 

@@ -1,8 +1,8 @@
 """Which options a kernel was configured with, as far as it tells, and how that is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from buildsys.base.value import frozen
 from buildsys.kernel.configuration import read_options
 from buildsys.kernel.model import Kernel
 
@@ -29,7 +29,7 @@ WATCHED = ("DEBUG", "DIAGNOSTIC", "KASAN", "KCSAN", "KDTRACE_HOOKS", "KMSAN", "L
            "MULTIPROCESSOR")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelOption:
     """One option: whether it is on (None when that cannot be told), and how it is known."""
 

@@ -5,12 +5,11 @@ them apart. Facts: sys/arch/*/include/elf_machdep.h (ELF32/64_MACHDEP_ID_CASES, 
 sys/arch/*/conf/std.* ('machine' lines) and sys/arch/*/include/vmparam.h (page sizes).
 """
 
-from dataclasses import dataclass
-
+from buildsys.base.value import frozen
 from buildsys.elf.model import Layout
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port:
     """One family's kernels; is_little None means that both byte orders exist."""
 

@@ -1,9 +1,9 @@
 """The version of a NetBSD kernel: its number, its names, and which module versions it accepts."""
 
 import re
-from dataclasses import dataclass
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 _CURRENT_MINOR = 99
 _RELEASE_SPAN = 10000  # sys/kern/kern_module.c, module_compatible(): what a release tolerates
@@ -15,11 +15,14 @@ _MINOR_UNIT = 1000000
 _MAJOR_UNIT = 100000000
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen
 class KernelVersion:
     """A kernel's __NetBSD_Version__ (sys/sys/param.h), the decimal digits MMmmrrpp00."""
 
     number: int
+
+    def __lt__(self, other: "KernelVersion") -> bool:
+        return self.number < other.number
 
     @property
     def major(self) -> int:

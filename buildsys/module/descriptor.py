@@ -3,11 +3,11 @@
 import re
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from buildsys.base.errors import BuildsysError, Place, os_error_text
+from buildsys.base.value import frozen
 from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
 from buildsys.module.model import (
     IDENT_STEM,
@@ -118,7 +118,7 @@ def describe_schema() -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Context:
     place: Place
     directory: Path

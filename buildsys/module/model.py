@@ -1,10 +1,10 @@
 """What a kernel module is made of, whichever way it was described."""
 
 import enum
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import Place
+from buildsys.base.value import field, frozen
 
 MAXIMUM_NAME_BYTES = 31  # sys/sys/module.h MAXMODNAME less the NUL; kern_module.c refuses more
 IDENT_STEM = "modbuild_ident"  # the version note's source and object, beside a module's own
@@ -38,7 +38,7 @@ class Language(enum.Enum):
     ASSEMBLY = "assembly"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompileUnit:
     """One source file that becomes one object file; object is a name in the object directory.
 
@@ -60,7 +60,7 @@ class CompileUnit:
         return self.spelling or str(self.source)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParserSource:
     """A grammar (.y) or scanner (.l) that a program turns into C: names are what it makes.
 
@@ -73,7 +73,7 @@ class ParserSource:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trampolines:
     """arm's way of joining objects (bsd.kmodule.mk): awk scripts over what the objects refer to."""
 
@@ -83,7 +83,7 @@ class Trampolines:
     awk: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipe:
     """How NetBSD's makefiles make a module: every flag, in their order; nothing is added to them.
 
@@ -112,7 +112,7 @@ class Recipe:
     base: Path | None = field(default=None, compare=False)  # the file that a descriptor builds on
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Module:
     """One kernel module: directory is where its description stands (make's .CURDIR).
 

@@ -1,10 +1,10 @@
 """The key 'stock' of a descriptor: a recipe of NetBSD's makefiles, written out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
 from buildsys.module.model import ParserSource, Recipe, Trampolines
 
@@ -64,7 +64,7 @@ RECIPE_FIELDS: dict[str, dict[str, object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecipeText:
     """A recipe and the directory for which it was written (make's .CURDIR)."""
 
@@ -72,7 +72,7 @@ class RecipeText:
     directory: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reader:
     entries: Mapping[str, YamlValue]
     value: YamlValue

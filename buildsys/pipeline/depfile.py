@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 _ASSEMBLER_INPUT = re.compile(rb'\.(?:incbin|include)\s+\\?"([^"\\\n]+)')
 _HAS_INCLUDE = re.compile(rb'__has_include(?:_next)?\s*\(\s*([<"])([^>"\n]+)[>"]')
@@ -137,7 +138,7 @@ def resolve_headers(
     return list(found)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shadows:
     """What would be found before the headers that were read, if it came to be.
 

@@ -3,11 +3,11 @@
 import hashlib
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.files import make_directory, read_whole, remove_temporaries, write_whole
+from buildsys.base.value import frozen, replace
 from buildsys.check.check import check_set
 from buildsys.check.drift import DriftPolicy, parse_policy
 from buildsys.check.needed import Need
@@ -39,7 +39,7 @@ from buildsys.sets.reading import PackedFile, find_archive, read_set
 from buildsys.toolchain.machine import load_machine
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FromSet:
     """What to install: sets (archives or directories), names of modules (() for all of them)."""
 
@@ -49,7 +49,7 @@ class FromSet:
     has_prune: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetInstalled:
     """What became of it: verdicts are those of the set's modules, signers say who signed.
 
@@ -68,7 +68,7 @@ class SetInstalled:
     debug: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Archive:
     """A set that was read; trust says who must have signed it."""
 

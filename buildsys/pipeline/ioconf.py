@@ -2,10 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.value import field, mutable
 
 _DIRECTIVE = re.compile(
     r"^(?P<word>include|cinclude|package|prefix)"
@@ -25,7 +25,7 @@ def find_config_inputs(ioconf: Path, system: Path) -> tuple[Path, ...]:
     return tuple(sorted(reader.found))
 
 
-@dataclass(slots=True)
+@mutable
 class _Reader:
     system: Path
     found: set[Path] = field(default_factory=set)

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import digest_parts
 from buildsys.base.files import make_directory, remove_file, write_whole
+from buildsys.base.value import frozen
 from buildsys.toolchain.launcher import (
     Launcher,
     Tally,
@@ -27,7 +27,7 @@ _DIRECTORY = "launcher"
 _LOG = "log"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launching:
     """How compilers of one run are called: argv stands for the first words (cc) of a command."""
 

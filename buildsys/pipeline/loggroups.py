@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogGroups:
     """How a CI system folds its log; opening and closing hold {name}, {mark} and {seconds}."""
 

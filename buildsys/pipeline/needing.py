@@ -1,10 +1,10 @@
 """Before modules are taken away: who of those that stay needs them, and does the machine."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.value import frozen
 from buildsys.check.bootneeds import find_boot_needs
 from buildsys.check.needed import Need, Requirements, find_kept, find_needed, read_requirements
 from buildsys.config import Config
@@ -17,7 +17,7 @@ class NeededError(BuildsysError):
     exit_status = ExitStatus.FINDINGS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parting:
     """Which modules may go, and why the others should stay."""
 
@@ -25,7 +25,7 @@ class Parting:
     needs: tuple[Need, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tree:
     """What installed modules require, what the kernel has built in, what the machine needs."""
 

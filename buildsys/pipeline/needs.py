@@ -1,9 +1,9 @@
 """Which tools modules of a source tree need, and which are left out for want of one."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import replace
 from buildsys.module.model import Module
 from buildsys.srctree.tree import SourceTree, Trouble
 from buildsys.toolchain.model import Toolchain

@@ -1,9 +1,9 @@
 """How steps and runs ended, as data."""
 
 import enum
-from dataclasses import dataclass
 
 from buildsys.base.errors import BuildsysError, ExitStatus
+from buildsys.base.value import frozen
 from buildsys.pipeline.step import Step
 
 
@@ -30,7 +30,7 @@ class StepError(BuildsysError):
         self.output = output
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepDone:
     """A step that ran: discovered are further files that it read, output what its program said."""
 
@@ -41,7 +41,7 @@ class StepDone:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepFailed:
     """A step that failed."""
 
@@ -52,7 +52,7 @@ class StepFailed:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunResult:
     """What became of a plan; left_out are steps that could not start, after a failure."""
 

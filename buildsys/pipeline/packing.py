@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, read_whole, remove_file, write_whole
+from buildsys.base.value import frozen
 from buildsys.config import Config
 from buildsys.metalog import MetalogLine, parse_metalog
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, load_digests, render_manifest
@@ -16,7 +16,7 @@ from buildsys.sets.archive import render_digests, render_set
 from buildsys.sets.members import choose_members, complete_set
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packed:
     """What was written: sets by file name with their number of members, and signatures.
 

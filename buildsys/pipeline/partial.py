@@ -6,8 +6,8 @@ would change, waits with it. One that would not change ties nobody.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
+from buildsys.base.value import replace
 from buildsys.install.order import load_order
 from buildsys.install.receipt import find_receipt
 from buildsys.module.model import Module

@@ -1,8 +1,8 @@
 """Where everything of one module goes: below the object directory, and below DESTDIR."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.install.debug import debug_directory, order_beside, receipts_beside
 from buildsys.install.layout import InstallPlace
 from buildsys.install.receipt import receipt_path
@@ -12,7 +12,7 @@ from buildsys.pipeline.places import machine_directory, receipts_place, usual_pl
 from buildsys.pipeline.request import Request
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DebugPaths:
     """Where the split debugging information of a module goes."""
 
@@ -28,7 +28,7 @@ class DebugPaths:
         return self.place.destdir / self.place.target / name.partition(".kmod")[0] / name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModulePaths:
     """Where everything of one module goes; debug is None where nothing is split off."""
 

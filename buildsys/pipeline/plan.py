@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.base.value import frozen
 from buildsys.module.model import IDENT_STEM, CompileUnit, Language, Module
 from buildsys.module.order import Requirements, close_over, collect_requirements, load_order
 from buildsys.pipeline.buildoptions import module_options
@@ -44,7 +44,7 @@ from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import Tool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Steps in an order in which each comes after those it needs; needs holds those by name."""
 
@@ -54,7 +54,7 @@ class Plan:
     paths: dict[str, ModulePaths]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What of this machine and of the tool itself decides results: found before planning."""
 
@@ -123,7 +123,7 @@ def _unknown_module(request: Request, name: str) -> BuildsysError:
     return UsageError(f"no module {name} in {where}; there are {known}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _ModulePlanner:
     request: Request
     surroundings: Surroundings

@@ -12,7 +12,6 @@ import pickle
 import zlib
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
@@ -21,6 +20,7 @@ from buildsys import snapshot
 from buildsys.base.digest import DIGEST_BYTES, RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.base.value import frozen, replace
 from buildsys.pipeline.keptstep import body_of, make_kept_step
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
@@ -31,7 +31,7 @@ _SIZE_BYTES = 8
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcing:
     """A source and what it said of its module when it had that stamp (None: not to be trusted)."""
 
@@ -40,7 +40,7 @@ class Announcing:
     said: Announcement | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """What planning gives: names are the modules that the words of the request mean.
 

@@ -1,7 +1,6 @@
 """Taking away installed modules that nothing describes any more, after all was installed."""
 
-from dataclasses import replace
-
+from buildsys.base.value import replace
 from buildsys.base.wording import count
 from buildsys.install.debug import follow_modules
 from buildsys.install.receipt import load_receipts

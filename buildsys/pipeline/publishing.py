@@ -9,7 +9,6 @@ import json
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from buildsys.base.exchange import exchange_names, move_directory
 from buildsys.base.files import make_directory, read_whole, remove_tree, sync_directory
 from buildsys.base.locks import hold_directory
 from buildsys.base.staging import StagedTree
+from buildsys.base.value import frozen
 from buildsys.install.history import HIDDEN
 from buildsys.install.layout import DIRECTORY_MODE
 from buildsys.install.lookup import read_chunks
@@ -31,7 +31,7 @@ METALOG = "METALOG"
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleasedTarget:
     """One target of a release; work is where its destdir, METALOG and sets were made."""
 
@@ -46,7 +46,7 @@ class ReleasedTarget:
         return all(stage.state == DONE for stage in self.outcome.stages)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """What was put in place: names of targets, and of files that others put there and are kept."""
 
@@ -54,7 +54,7 @@ class Published:
     foreign: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Next:
     """What the next directory is made of, by name below it; sources are on this machine."""
 

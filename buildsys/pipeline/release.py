@@ -5,12 +5,12 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import read_whole, remove_tree, write_whole
+from buildsys.base.value import field_names, frozen, replace
 from buildsys.base.wording import count
 from buildsys.check.verdict import Severity
 from buildsys.config import Config
@@ -32,7 +32,7 @@ _FORMAT = 1
 DONE, FAILED, LEFT_OUT = "done", "failed", "left out"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StageOutcome:
     """One stage of a target: state is done, failed or left out; status is that of a command."""
 
@@ -44,7 +44,7 @@ class StageOutcome:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleOutcome:
     """What became of a module: its verdict file ('' for none), why it was not built ('' if it was).
 
@@ -58,7 +58,7 @@ class ModuleOutcome:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TargetOutcome:
     """What became of a target; kernel names what it was judged for, doubts are for people."""
 
@@ -68,7 +68,7 @@ class TargetOutcome:
     doubts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packing:
     """How sets are made: the time that members bear, the form, the keys to sign with."""
 
@@ -198,7 +198,7 @@ def write_outcome(path: Path, outcome: TargetOutcome) -> None:
 
 
 def _document(item: StageOutcome | ModuleOutcome) -> dict[str, object]:
-    return {name: getattr(item, name) for name in item.__slots__}
+    return {name: getattr(item, name) for name in field_names(item)}
 
 
 def load_outcome(path: Path) -> TargetOutcome:

@@ -6,9 +6,9 @@ compiler gets the same mapping as -ffile-prefix-map=FROM=TO: for __FILE__, and f
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from buildsys.base.value import replace
 from buildsys.module.model import Module
 from buildsys.pipeline.places import machine_directory
 from buildsys.pipeline.request import Request

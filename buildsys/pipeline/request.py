@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.epoch import read_time
 from buildsys.base.errors import UsageError
+from buildsys.base.value import frozen
 from buildsys.config import Config
 from buildsys.module.model import Module
 from buildsys.pipeline.descriptors import is_tree_described, load_modules
@@ -24,7 +24,7 @@ _MAKE_OBJDIR = f"{RECORD_DIRECTORY}/make"  # below a machine's object directory,
 _TREE_RECORD = f"{RECORD_DIRECTORY}/srctree.json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """All that a plan is made from."""
 

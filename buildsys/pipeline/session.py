@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.digest import is_of_other_mode, stat_stamp
@@ -11,6 +10,7 @@ from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import make_directory, remove_temporaries, remove_tree
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen, replace
 from buildsys.config import Config
 from buildsys.install.layout import FILE_MODE, module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
@@ -41,7 +41,7 @@ _SCRATCH = "scratch"  # for the temporary files of compilers
 _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunOptions:
     """How to run; names are the modules wanted, none meaning all.
 
@@ -60,7 +60,7 @@ class RunOptions:
     key: bytes = b""  # of the request, under which its plan is kept; empty: it is not
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """What a run was made from, what came of it, and the files that decide what a next one does.
 

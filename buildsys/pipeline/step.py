@@ -1,9 +1,9 @@
 """The steps of a build as data: what each reads, what it makes, and how; nothing runs here."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.digest import digest_parts
+from buildsys.base.value import field, frozen
 from buildsys.install.layout import InstallPlace
 from buildsys.install.switch import Installation
 from buildsys.module.model import ModuleClass
@@ -11,7 +11,7 @@ from buildsys.provenance.trust import Trust
 from buildsys.version import __version__
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Generate:
     """Write files whose content is known beforehand, make symbolic links, remove old files."""
 
@@ -20,7 +20,7 @@ class Generate:
     removed: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """Run a program in a directory; verb says for people what is done (compile, link).
 
@@ -39,7 +39,7 @@ class Command:
     further: tuple[tuple[str, ...], ...] = ()  # commands that change the outputs, one after another
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configure:
     """Run config(1) over an ioconf file (-b), in a directory of its own; it makes names."""
 
@@ -50,7 +50,7 @@ class Configure:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gather:
     """Run programs one after another in an empty directory and take the named files they make."""
 
@@ -60,7 +60,7 @@ class Gather:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssymSource:
     """Turn a genassym.cf into C."""
 
@@ -68,7 +68,7 @@ class AssymSource:
     output: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssymHeader:
     """Read the numbers of a compiled AssymSource into assym.h."""
 
@@ -76,7 +76,7 @@ class AssymHeader:
     output: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """Judge a kmod as the kernel would, with the plists that lie beside kmods.
 
@@ -99,7 +99,7 @@ class Check:
     drift: str = "warn"  # what to do where the kernel's differ: warn, refuse or ignore
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstallDebug:
     """Order what was split off from a kmod to be put into the debug tree, at place."""
 
@@ -108,7 +108,7 @@ class InstallDebug:
     order: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Install:
     """Order an approved kmod, its properties and what was split off to be put below DESTDIR."""
 
@@ -119,7 +119,7 @@ class Install:
     debug: InstallDebug | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vetting:
     """What an installation must pass beyond the verdicts of its modules.
 
@@ -135,7 +135,7 @@ class Vetting:
     trust: Trust | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """Switch modules directories to what was ordered; receipts and METALOG follow."""
 
@@ -149,7 +149,7 @@ Action = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step: name is unique in a plan ('compile:hello/hello.o'), target is its short form.
 

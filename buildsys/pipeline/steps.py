@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -17,6 +16,7 @@ from buildsys.base.files import (
     write_whole,
 )
 from buildsys.base.programs import Call, CommandResult, CommandTimeoutError
+from buildsys.base.value import replace
 from buildsys.check.verdict import Severity
 from buildsys.check.verdictfile import load_verdict
 from buildsys.install.debug import follow_modules, order_debug

@@ -4,12 +4,12 @@ import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import DIGEST_BYTES, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import remove_file
+from buildsys.base.value import frozen, mutable
 
 _FORMAT = 3
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS plan (name BLOB PRIMARY KEY, records BLOB NOT NULL) W
 """
 
 
-@dataclass(slots=True)
+@mutable
 class KnownFile:
     """A file: its number, and the digest that it had under a stamp (None: never trust it).
 
@@ -44,7 +44,7 @@ class KnownFile:
     is_saved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A finished step: inputs and outputs are file numbers, seen and made prefixes of digests.
 

@@ -4,19 +4,19 @@ import os
 import stat
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildsys.base.digest import Stamp, digest_file, digest_parts
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import field, frozen, mutable
 from buildsys.pipeline.storefile import Node
 
 PREFIX_BYTES = 8
 NO_KEY = b""  # of a step whose result is not to be trusted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ticket:
     """What a step's known inputs held before it ran; given back to Store.record."""
 
@@ -25,7 +25,7 @@ class Ticket:
     digests: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """Files with the stamp under which their digest is trusted (None: it is not).
 
@@ -36,7 +36,7 @@ class Seen:
     absent: dict[str, set[str]]
 
 
-@dataclass(slots=True)
+@mutable
 class StoreCounts:
     """How much looking a run cost."""
 

@@ -8,17 +8,17 @@ Nothing outside the object directory is touched.
 
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.files import remove_empty_directory, remove_file, remove_temporaries
+from buildsys.base.value import frozen
 from buildsys.pipeline.objdir import KEPT
 from buildsys.pipeline.plan import Plan
 from buildsys.pipeline.step import Record
 from buildsys.pipeline.store import DROPPED, Store
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pruned:
     """What was taken away: files (a number) of these modules; kept are files that are others' now.
 

@@ -1,11 +1,11 @@
 """What modules are built and judged for: machine, version, kernel; imports little."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError, os_error_text
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen
 from buildsys.config import Config
 from buildsys.kernel.load import load_kernel
 from buildsys.kernel.version import KernelVersion, parse_version
@@ -16,7 +16,7 @@ DEFAULT_RELEASE = "10.99.12"
 _PARAM_VERSION = re.compile(r"^\s*#\s*define\s+__NetBSD_Version__\s+(\d+)\b", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """What modules are built for: kernel is None where no symbols of it are known."""
 

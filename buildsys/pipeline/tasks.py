@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from doit.control import TaskControl
@@ -16,6 +15,7 @@ from doit.task import Stream, Task
 from buildsys.base.errors import BuildsysError
 from buildsys.base.interrupts import exposed, shielded
 from buildsys.base.programs import Call, CommandResult, Ended, Programs
+from buildsys.base.value import frozen
 from buildsys.pipeline.executor import Executor, Seen, Work
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
 from buildsys.pipeline.plan import Plan
@@ -99,7 +99,7 @@ def run_plan(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Begun:
     """A task that waits for a program."""
 
@@ -195,7 +195,7 @@ def _advance(work: Work, result: CommandResult | BuildsysError | None) -> Call:
     return work.send(result) if isinstance(result, CommandResult) else work.throw(result)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Status:
     """What doit's runner wants to know of a task."""
 

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.module.model import CompileUnit, Language, Module, ParserSource, Recipe, Trampolines
 from buildsys.pipeline.step import (
     Action,
@@ -23,7 +23,7 @@ _IOCONF_NAMES = ("ioconf.c", "ioconf.h", "locators.h")
 _PATH_FLAGS = ("-I", "-isystem", "-iquote")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreePlanner:
     """Plans what comes before the check; kmod is the finished file, objects its directory."""
 

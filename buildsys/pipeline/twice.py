@@ -4,13 +4,13 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
 from buildsys.base.epoch import TIMES
 from buildsys.base.programs import CommandResult
 from buildsys.base.treecopy import copy_sources, give_directory, link_sources
+from buildsys.base.value import frozen
 from buildsys.config import SETTINGS, Config
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -20,7 +20,7 @@ _PLACES = ("modules", "src", "objdir", "destdir", "metalog", "reproducible")
 _CAN_READ = "import os,sys; sys.exit(not all(os.access(p, os.R_OK) for p in sys.argv[1:]))"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """How one of the builds is done; seconds is the time that its sources and results bear."""
 

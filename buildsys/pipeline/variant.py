@@ -1,16 +1,16 @@
 """The tree once more, for another kind of kernel: what sys/modules/arch names, as further runs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.config import Config
 from buildsys.pipeline.request import Request
 from buildsys.toolchain.machine import list_machines
 from buildsys.toolchain.model import Machine
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VariantRun:
     """One further run; directory is the one of sys/modules/arch that asks for it."""
 

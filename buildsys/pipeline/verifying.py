@@ -1,11 +1,11 @@
 """Verifying an installed tree: files against what was installed, kmods against the kernel."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
+from buildsys.base.value import frozen
 from buildsys.check.check import check_set
 from buildsys.check.drift import parse_policy
 from buildsys.check.verdict import Finding, Severity
@@ -27,7 +27,7 @@ from buildsys.toolchain.machine import load_machine
 _KERNEL = "netbsd"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """What came of it: the files that were looked for, the kernel, and what stands against them."""
 

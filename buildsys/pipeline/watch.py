@@ -3,11 +3,11 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.storevalues import Seen
 from buildsys.toolchain.identity import programs_named_by
@@ -16,7 +16,7 @@ from buildsys.toolchain.model import Tool
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watch:
     """Stamps by path (None: there is no such file); is_settled when each is sure to be true.
 

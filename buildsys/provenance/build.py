@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.files import read_whole
+from buildsys.base.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Digested:
     """A file with its name for readers, its SHA-256 (32 bytes) and SHA-1 (20, for SPDX alone)."""
 
@@ -25,7 +25,7 @@ def digest_named(name: str, path: Path) -> Digested:
     return Digested(name, hashlib.sha256(content).digest(), sha1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuiltModule:
     """One kmod: where it is installed, from which sources, by which commands."""
 
@@ -38,7 +38,7 @@ class BuiltModule:
     commands: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Build:
     """A whole build; seconds since 1970 is the time that documents bear."""
 

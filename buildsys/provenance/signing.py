@@ -6,12 +6,12 @@ one to verify with. A key is written KIND:PATH (ssh:~/.ssh/id_ed25519, gpg:KEYRI
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.files import remove_file
+from buildsys.base.value import frozen
 
 KINDS = {"ssh": ".sig", "gpg": ".asc", "signify": ".signify", "minisign": ".minisig"}
 _NAMESPACE = "modbuild"  # what an ssh signature is good for, so that none of git counts here
@@ -34,7 +34,7 @@ _GPG_DOUBTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A key to sign with, or keys to trust; name is a file, for signing with gpg a key's name."""
 

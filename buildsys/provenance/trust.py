@@ -1,17 +1,17 @@
 """What may be installed where a signature is required: files that a signed manifest lists."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import UsageError
+from buildsys.base.value import frozen
 from buildsys.provenance.manifest import DIGESTS, MANIFEST, load_signed_manifest
 from buildsys.provenance.signing import Key, parse_key
 
 _OPTION = "--require-signature"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """The keys that must have signed, and the directory of the manifest (where 'pack' put it)."""
 

@@ -4,7 +4,8 @@ Lengths are SVG user units, which a browser shows as CSS pixels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from buildsys.base.value import frozen
 
 _LETTER = 7.3  # of the 12-pixel monospaced font, rounded up
 _PADDING = 9
@@ -17,7 +18,7 @@ _SWEEPS = 6
 Requirements = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """One module: its name and where its box lies."""
 
@@ -28,7 +29,7 @@ class Box:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One requirement: path is an SVG path from the box that requires to the one required."""
 
@@ -37,7 +38,7 @@ class Line:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drawing:
     """Modules that hang together, drawn."""
 

@@ -2,9 +2,9 @@
 
 import enum
 from collections import Counter
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildsys.base.value import frozen, replace
 from buildsys.check.detail import ModuleDetail
 from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
 
@@ -18,7 +18,7 @@ class State(enum.Enum):
     LEFT_OUT = "left out"  # could not start, after the failure of another
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """One part of the work on a target that is no single module's: build, pack, verify.
 
@@ -32,7 +32,7 @@ class Stage:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """What modules are for: a machine and one kernel of it; name is unique within a report.
 
@@ -45,7 +45,7 @@ class Target:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuildOutcome:
     """What became of building one module; message and output tell of the failure, '' for none."""
 
@@ -55,7 +55,7 @@ class BuildOutcome:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleResult:
     """What became of one module for one target: built, judged, or both.
 
@@ -95,7 +95,7 @@ class ModuleResult:
         return str(self.verdict.outcome.value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """One run of the tool: every module for every target, in a stable order.
 

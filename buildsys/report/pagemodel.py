@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.detail import ModuleDetail
 from buildsys.check.mends import find_mend
 from buildsys.check.rulebook import Rule, find_rule, show_errno
@@ -18,7 +18,7 @@ _WEIGHTS = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 _DOUBTFUL = {"unknown", "not judged", "left out"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What one rule found at one place: messages, with path '' where it is the module's own file.
 
@@ -33,7 +33,7 @@ class Told:
     messages: tuple[tuple[str, str, str], ...]  # message, what the kernel says, path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """One module for one target; tone is 'good', 'bad' or 'doubt'."""
 
@@ -47,7 +47,7 @@ class Cell:
     work: str  # what a failed build said, '' for none
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One module: what it is for each target (None where it is not for it)."""
 
@@ -75,7 +75,7 @@ class Row:
         return next(tone for tone in ("bad", "doubt", "good", "") if tone in tones or not tone)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleGroup:
     """All that one rule was broken by: the modules' rows, each once."""
 
@@ -87,7 +87,7 @@ class RuleGroup:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TargetSummary:
     """A target with its results counted by their word; tones are beside the words."""
 
@@ -96,7 +96,7 @@ class TargetSummary:
     told: tuple[Told, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """Everything on the page."""
 

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.mends import find_mend
 from buildsys.check.rulebook import Rule, find_rule, show_errno
 from buildsys.check.verdict import Explanation, Finding, Outcome, Severity
@@ -17,7 +17,7 @@ _SHOWN = 12  # findings of one rule that is no error
 _WIDTH = 96
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Told:
     """A finding, and the file in which it was found, as text."""
 
@@ -25,7 +25,7 @@ class _Told:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextOptions:
     """How much to tell: has_explanation adds to each rule what the kernel does and the mend.
 

@@ -4,11 +4,11 @@ import importlib
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import UsageError
 from buildsys.base.files import make_directory, refuse_special, write_whole
+from buildsys.base.value import frozen
 from buildsys.report.model import Report
 
 # Each form, and the function that gives its bytes.
@@ -23,7 +23,7 @@ _NEXT = re.compile(rf",(?=(?:{'|'.join(FORMS)})=)")  # a comma may be part of a 
 STANDARD_OUTPUT = Path("-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """One report that is to be written; path '-' is standard output."""
 

@@ -9,11 +9,11 @@ kernel (KMODARCHDIRS): lists of 2020 and later name each file once for both.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
+from buildsys.base.value import frozen, replace
 
 _MIPS64 = ("mips64eb", "mips64el")
 _VARIABLE = re.compile(r"@(\w+)@")
@@ -25,7 +25,7 @@ _NO_COMPAT = "nocompatmodules"
 _STAND = ("stand", "usr/libdata/debug/stand")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListMachine:
     """For which machine lists are read, in NetBSD's words (powerpc is powerpc64's CPU, too)."""
 
@@ -52,7 +52,7 @@ class ListMachine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedFile:
     """One line of a list; target has no leading slash, line counts from 1."""
 
@@ -70,7 +70,7 @@ class ListedFile:
         return "obsolete" in self.keywords
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """What checkflist would complain of: targets installed and not listed, or the reverse.
 

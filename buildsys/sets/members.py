@@ -5,17 +5,17 @@ The order of members and the list that a set brings are those of distrib/sets/ma
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen, replace
 from buildsys.metalog import MetalogLine, read_keywords, spell_path
 
 LISTS_DIRECTORY = PurePosixPath("etc/mtree")
 DEBUG_ROOT = PurePosixPath("usr/libdata/debug")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """One directory or file of a set; path has no leading slash, '.' is the root itself."""
 

@@ -9,10 +9,10 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.sets.archive import FORMATS
 from buildsys.sets.members import DEBUG_ROOT, LISTS_DIRECTORY
 
@@ -22,7 +22,7 @@ _XZ = b"\xfd7zXZ"
 _BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackedFile:
     """One file of a set: path is stand/MACHINE/RELEASE/modules/NAME/NAME.kmod, or its plist.
 

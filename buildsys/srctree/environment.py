@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
+from buildsys.base.value import frozen
 from buildsys.toolchain.model import CompilerFamily, Toolchain
 
 # Variables of the caller that NetBSD's makefiles read (mk.conf(5)) begin so; no other reaches
@@ -19,7 +19,7 @@ _KEPT = ("HOME", "PATH", "TMPDIR")
 NO_TOOLDIR = "/nonexistent/tooldir"  # only flags are asked for: the tools are found by us
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MakeSetup:
     """How make is called in every directory; objdir is an empty directory that stands for .OBJDIR.
 

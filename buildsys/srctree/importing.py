@@ -3,9 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.module.model import Module, Recipe
 from buildsys.module.recipefile import OWN_MARK
 
@@ -19,7 +19,7 @@ _INDENT = "  "
 Value = str | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WrittenFile:
     """One file of an import; name is below the directory of descriptors."""
 
@@ -27,7 +27,7 @@ class WrittenFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Importer:
     """Writes modules as text; variables are the paths that become ${NAME}, longest first."""
 

@@ -3,10 +3,10 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, Place
+from buildsys.base.value import frozen
 
 _BEGIN = "%%modbuild"
 # In a loop over sources, '<' and .IMPSRC are the file at hand, as they are in a suffix rule.
@@ -73,7 +73,7 @@ _OPTIONAL = re.compile(r'^\.\s*[-s]include\s+"([^"]+)"', re.MULTILINE)
 _VARIABLE = re.compile(r"\$(?:\{([^{}:$]+)\}|\(([^():$]+)\)|(\w))")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluation:
     """What the makefiles say of one directory.
 

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, Place
+from buildsys.base.value import frozen
 from buildsys.module.model import (
     CompileUnit,
     Language,
@@ -30,14 +30,14 @@ _NAME = re.compile(r"[\w+][\w+.-]*")
 FindAnnouncement = Callable[[str], Announcement | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _SourceEntry:
     name: str
     assembly_flags: tuple[str, ...]
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleReader:
     """Turns evaluations into modules; objects says where a module's object directory is."""
 
@@ -49,7 +49,7 @@ class ModuleReader:
         return _Reading(said, self.objects(said.values["KMOD"]), self.announce).module()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reading:
     said: Evaluation
     objects: Path

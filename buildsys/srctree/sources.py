@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.module.model import ModuleClass
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -18,7 +18,7 @@ _NPF_MACRO = re.compile(r"\bNPF_EXT_MODULE\s*\(\s*\w+\s*,\s*(?P<required>\"[^\"]
 _LITERAL = re.compile(r'"([^"]*)"')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcePath:
     """The directories where make looks for a source, in its order (.PATH and .PATH.SUFFIX)."""
 
@@ -39,7 +39,7 @@ class SourcePath:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """What a source says in MODULE(): () where nothing is required."""
 

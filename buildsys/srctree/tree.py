@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError, Place
 from buildsys.base.files import make_directory
+from buildsys.base.value import frozen
 from buildsys.module.model import Module, ModuleClass
 from buildsys.srctree.cache import EvaluationCache
 from buildsys.srctree.environment import MakeSetup
@@ -21,7 +21,7 @@ MODULES = "sys/modules"
 _BEHIND_SHELL = ("sys/sys/param.h", "sys/conf/osrelease.sh")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variant:
     """A directory that builds the whole tree again with another makefile (sys/modules/arch)."""
 
@@ -29,7 +29,7 @@ class Variant:
     makefile: Path  # BSD_MK_COMPAT_FILE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """Why a directory gives no module; directory is where, message has its place first."""
 
@@ -38,7 +38,7 @@ class Trouble:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceTree:
     """What a tree gives: evaluated counts directories, started the makes that ran for them.
 

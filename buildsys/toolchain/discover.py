@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.toolchain.argv import tool_environment
 from buildsys.toolchain.identity import compiler_files, linker_behind, program_files, script_files
 from buildsys.toolchain.kind import Candidate, Kind, Role, load_kind
@@ -28,7 +28,7 @@ _EXTRA_ROLES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundProgram:
     """A program under one of its names; prefix is the GNU prefix in that name, if any."""
 
@@ -43,7 +43,7 @@ class FoundProgram:
         return (str(self.program), *self.arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolSearch:
     """Where the tools for one machine are looked for."""
 

@@ -5,11 +5,11 @@ import os
 import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 from buildsys.toolchain.argv import tool_environment
 from buildsys.toolchain.discover import find_toolchain
 from buildsys.toolchain.kind import list_kinds, load_kind
@@ -29,7 +29,7 @@ _VERSION_ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExaminedTool:
     """A tool that was found; version is its own first line, '' where it tells none."""
 
@@ -38,7 +38,7 @@ class ExaminedTool:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExaminedToolchain:
     """One kind for one machine; without a trial it cannot be used, and trouble says why."""
 

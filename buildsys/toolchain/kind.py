@@ -1,10 +1,10 @@
 """Kinds of toolchain: toolchain/kind/NAME.yaml, which says what to look for and where."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import UsageError
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen
 from buildsys.base.yamlfile import YamlValue, load_yaml
 from buildsys.toolchain.model import CompilerFamily, LinkerFamily, LinkStyle
 
@@ -22,7 +22,7 @@ _FAMILIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """One name under which a tool may be found; {words} are filled in for the machine."""
 
@@ -32,7 +32,7 @@ class Candidate:
     is_self_contained: bool  # one file, with no other program or library behind it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Role:
     """What a tool is for, where to look for it and how to get it."""
 
@@ -43,7 +43,7 @@ class Role:
     package: str  # Debian's package of a foreign GNU toolchain, '' where there is none
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """A way to come by a toolchain; roles are its own and those that all kinds share."""
 

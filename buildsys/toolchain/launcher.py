@@ -8,12 +8,12 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import run_command
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.telnet import ask_server
+from buildsys.base.value import frozen
 from buildsys.toolchain.model import CompilerFamily
 
 _SECONDS = 30.0
@@ -45,7 +45,7 @@ _CCACHE_CONTRARY = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launcher:
     """A program that was found; name is ccache, sccache, distcc or icecc."""
 
@@ -58,7 +58,7 @@ class Launcher:
         return self.name in ("distcc", "icecc")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """What a launcher did: compilations through it, of these found (hits) or done elsewhere."""
 

@@ -2,10 +2,10 @@
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen
 
 
 class CompilerFamily(enum.Enum):
@@ -38,7 +38,7 @@ class FlagUse(enum.Enum):
     LINK = "link"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlagGroup:
     """Flags that one file of NetBSD asks for; compiler None is any, source names that file."""
 
@@ -48,7 +48,7 @@ class FlagGroup:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfKind:
     """What the ELF header of this machine's objects says."""
 
@@ -57,7 +57,7 @@ class ElfKind:
     e_machine: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectLink:
     """A link of the object directory, so that <machine/cpu.h> is found; target is below sys/."""
 
@@ -65,7 +65,7 @@ class ObjectLink:
     target: PurePosixPath
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GnuPrefix:
     """A GNU toolchain for this machine by its prefix; is_foreign when made for another system."""
 
@@ -75,7 +75,7 @@ class GnuPrefix:
     is_foreign: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Machine:
     """One port and processor, with NetBSD's words: MACHINE, MACHINE_ARCH, MACHINE_CPU."""
 
@@ -100,7 +100,7 @@ class Machine:
         return "-".join(filter(None, (self.name, self.arch, self.variant)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tool:
     """A program that was found: how to call it, and the files that decide what it does."""
 
@@ -108,7 +108,7 @@ class Tool:
     files: tuple[Path, ...]  # the content of these is the tool's identity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissingTool:
     """A role for which nothing was found: the names tried, the places, and the mend."""
 
@@ -124,7 +124,7 @@ class MissingTool:
         return f"no {self.role} found: looked for {names} in {places}; {self.mend}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Toolchain:
     """The tools of one kind for one machine; cc and link are always there."""
 

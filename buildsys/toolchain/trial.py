@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
@@ -10,6 +9,7 @@ from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import write_whole
 from buildsys.base.programs import quote_argv
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen
 from buildsys.toolchain.argv import (
     compile_argv,
     link_argv,
@@ -38,7 +38,7 @@ static int (*const entry)(int) __attribute__((__used__, __section__("link_set_tr
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trial:
     """How the trial went; output is what a person needs to see when it failed."""
 

@@ -5,11 +5,11 @@ import importlib
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
+from buildsys.base.value import frozen, replace
 from buildsys.base.wording import count, show_path
 from buildsys.check.verdict import Severity
 from buildsys.cli import Context
@@ -122,7 +122,7 @@ def _make_progress(arguments: argparse.Namespace) -> Progress:
     return LineProgress(arguments.verbose, arguments.quiet)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Notes:
     """What a person must know beside failures; doubts are told even to who wants no words."""
 

@@ -3,10 +3,10 @@
 import argparse
 import gc
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError, os_error_text
+from buildsys.base.value import frozen
 from buildsys.base.wording import show_path
 from buildsys.check.bootcfg import parse_boot_cfg
 from buildsys.check.bootready import RootQuestion, check_root
@@ -85,7 +85,7 @@ def _below(context: Context, names: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(context.directory / Path(name).expanduser() for name in names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """What to tell beside the verdicts; None where it is not asked for."""
 

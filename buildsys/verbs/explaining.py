@@ -1,9 +1,9 @@
 """What 'check --explain' looks at besides the kmods: a source tree, old kernels, DESTDIR."""
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildsys.base.value import frozen
 from buildsys.check.explain import Grounds
 from buildsys.check.kmodfile import KmodCache, Linkable
 from buildsys.config import Config
@@ -12,7 +12,7 @@ from buildsys.kernel.model import Kernel
 from buildsys.verbs.targets import load_other_kernel
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explainer:
     """Where explanations come from; old_kernels are the earlier ones, the newest last."""
 

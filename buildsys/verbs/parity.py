@@ -4,10 +4,10 @@ import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
+from buildsys.base.value import frozen
 from buildsys.base.wording import count
 from buildsys.cli import Context
 from buildsys.elf.difference import describe_differences
@@ -27,7 +27,7 @@ from buildsys.srctree.dryrun import (
 from buildsys.verbs.settings import read_config
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """One module: theirs and ours are None where there is no such file."""
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
@@ -10,6 +9,7 @@ from buildsys.base.epoch import read_time
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
 from buildsys.base.shipped import shipped_path
+from buildsys.base.value import frozen, replace
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.receipt import load_receipt
@@ -102,7 +102,7 @@ def _describe_tools(toolchain: Toolchain, context: Context) -> Iterable[Digested
         yield replace(digest_named(path.name, path), version=version)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Read:
     """What each step was seen to read or make, and the digests of files that were taken already."""
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.command import CommandRunner
@@ -16,6 +15,7 @@ from buildsys.base.epoch import read_time
 from buildsys.base.errors import ExitStatus, InterruptedRunError, UsageError
 from buildsys.base.files import make_directory
 from buildsys.base.locks import hold_lock
+from buildsys.base.value import frozen, replace
 from buildsys.base.wording import count, name_some, show_path
 from buildsys.check.verdictfile import load_verdict
 from buildsys.cli import Context
@@ -57,7 +57,7 @@ from buildsys.verbs.settings import read_config
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseTarget:
     """One machine with one kernel (None: what else is known); name is unique in a release."""
 
@@ -204,7 +204,7 @@ def _release_one(
     return worst_status([stage.status for stage in outcome.stages])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ran:
     outcome: TargetOutcome
     output: str

@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.errors import ExitStatus, UsageError
 from buildsys.base.files import remove_file, remove_tree
+from buildsys.base.value import replace
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.install.debug import find_debug_trees

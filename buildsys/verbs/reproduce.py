@@ -6,13 +6,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.epoch import TIMES, read_time
 from buildsys.base.errors import BuildsysError, ExitStatus, Place, UsageError
 from buildsys.base.files import make_directory
 from buildsys.base.treecopy import give_directory
+from buildsys.base.value import replace
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config

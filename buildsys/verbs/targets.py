@@ -1,10 +1,10 @@
 """Which kernels kmods are judged for: those that were named, and those of their directories."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import frozen, replace
 from buildsys.check.places import KmodPlace, group_by_place
 from buildsys.config import Config
 from buildsys.kernel.load import find_kernel, load_kernel
@@ -14,7 +14,7 @@ from buildsys.pipeline.target import find_shipped_map, load_target
 from buildsys.toolchain.machine import load_machine
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judging:
     """Kmods, and the kernel to judge them for; name is unique within a run."""
 

@@ -4,11 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from buildsys.base.digest import digest_file
 from buildsys.base.errors import ExitStatus
+from buildsys.base.value import replace
 from buildsys.base.wording import count, show_path
 from buildsys.check.verdict import Finding, Severity
 from buildsys.cli import Context

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from workspace import CLONE, Workspace
 
+from buildsys.base.value import replace
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.model import BuiltinModule, Kernel
 from buildsys.kernel.version import parse_version

@@ -1,11 +1,11 @@
 """Settings: which of option, environment, file and default wins, and what it says of it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from buildsys.base.errors import BuildsysError, UsageError
+from buildsys.base.value import replace
 from buildsys.config import SETTINGS, Setting, describe_config, resolve_config
 from buildsys.pipeline.settings import load_config
 

@@ -18,7 +18,7 @@ def test_installed_package_has_them_inside(tmp_path: Path) -> None:
     package = tmp_path / "site/buildsys"
     source = Path(shipped.__file__).parent
     (package / "base").mkdir(parents=True)
-    for name in ("__init__.py", "errors.py", "shipped.py"):
+    for name in ("__init__.py", "errors.py", "shipped.py", "value.py"):
         shutil.copy(source / name, package / "base" / name)
     (package / "__init__.py").touch()
     (package / "_shipped/toolchain").mkdir(parents=True)

@@ -1,12 +1,12 @@
 """Can a kernel mount its root: kernels, modules and boot.cfg in all their combinations."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.check.bootcfg import parse_boot_cfg
 from buildsys.check.bootready import RootQuestion, check_root
 from buildsys.check.kmodfile import KmodCache

@@ -1,12 +1,12 @@
 """Kernel options of a module against those of its kernel."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import replace
 from buildsys.check.check import check_kmod
 from buildsys.check.drift import Drift, DriftPolicy, parse_policy
 from buildsys.check.verdict import Outcome

@@ -1,11 +1,11 @@
 """Explanations of undefined symbols and wrong versions, on real modules."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.check.check import check_set
 from buildsys.check.explain import Grounds, explain_verdicts
 from buildsys.check.kmodfile import KmodCache

@@ -1,13 +1,13 @@
 """Sequences of loads and unloads on the state of a kernel."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import replace
 from buildsys.check.check import check_kmod, check_set
 from buildsys.check.loaded import LoadResult
 from buildsys.check.loader import LoaderState

@@ -1,12 +1,12 @@
 """What a line-by-line reading of the kernel's loader shows and the measured cases do not."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.check.check import check_kmod
 from buildsys.check.loader import LoaderState
 from buildsys.check.verdict import Outcome

@@ -1,12 +1,13 @@
 """Each rule: one real module that breaks it, and one that just passes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.check.beyond import Expected
 from buildsys.check.check import check_kmod
 from buildsys.check.rulebook import RULES, find_rule

@@ -1,11 +1,11 @@
 """Options of a kernel, from its configuration, from config(1)'s symbols, and from names."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.kernel.configuration import find_configuration, read_options
 from buildsys.kernel.difference import compare_kernels
 from buildsys.kernel.load import load_kernel, save_kernel

@@ -177,7 +177,7 @@ def test_a_wrong_thing_is_refused_at_its_place(
         (b"class: m\xe4x\n", "1: not YAML: "),
         (bytes(range(256)), "not YAML: "),
         (b"class: misc\0", "not YAML: "),
-        (b"[" * 10_000, "nested too deeply"),
+        (b"[" * 10_000, "nest"),  # PyYAML or we: who counts first
         (b"a: " + b"x" * (1 << 20), "expected a YAML file of at most 1048576 bytes"),
     ],
 )

@@ -3,13 +3,13 @@
 import os
 import pickle
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from workspace import Workspace
 
 from buildsys.base.digest import stat_stamp
+from buildsys.base.value import replace
 from buildsys.pipeline import plancache
 from buildsys.pipeline.keptstep import body_of
 from buildsys.pipeline.plan import make_plan

@@ -1,10 +1,10 @@
 """The summary of a run: what was found, how far the modules came, what failed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from workspace import Workspace
 
+from buildsys.base.value import replace
 from buildsys.check.rulebook import find_rule, finding
 from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepFailed

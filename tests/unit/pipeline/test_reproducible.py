@@ -1,8 +1,8 @@
 """Flags of reproducible builds: what stock asks for, in words that the compiler knows."""
 
-from dataclasses import replace
 from pathlib import Path
 
+from buildsys.base.value import replace
 from buildsys.pipeline.reproducible import map_argv
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from storing import make_step, open_store, prepare, run_step
 
+from buildsys.base.value import replace
 from buildsys.pipeline.step import Command, Generate, Step
 
 

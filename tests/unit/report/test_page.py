@@ -1,11 +1,12 @@
 """The HTML page: whole, without other files, safe with hostile names."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.report.model import Report
 from buildsys.report.page import render_page
 

@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+from buildsys.base.value import replace
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.doctor import examine_toolchains, render_doctor, render_doctor_json
 from buildsys.toolchain.machine import load_machine
