@@ -17,6 +17,7 @@ from synthetic import write_tree
 
 from buildsys import snapshot
 from buildsys.base.digest import stat_stamp
+from buildsys.snapshotfile import render_snapshot
 
 _MODULES, _SOURCES, _HEADERS = 339, 3, 600
 _OUTPUTS = 3  # beside objects, a module has a kmod, a verdict and what is installed
@@ -73,7 +74,7 @@ def _measure_answer(tree: Path, runs: int) -> tuple[int, float]:
     key = snapshot.request_key(words, os.environ, str(tree))
     place = Path(snapshot.snapshot_path(str(tree / "obj"), key))
     place.parent.mkdir()
-    place.write_bytes(snapshot.render_snapshot(key, "0Nothing to do.\n", stamps))
+    place.write_bytes(render_snapshot(key, "0Nothing to do.\n", stamps))
     command = (sys.executable, "-m", "buildsys", *words)
     seconds = []
     for _ in range(runs):

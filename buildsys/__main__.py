@@ -3,10 +3,9 @@
 Everything heavy is imported behind that question; a test lists what a run with nothing to do loads.
 """
 
-import importlib
-import io
 import os
 import sys
+from io import TextIOWrapper
 
 from buildsys import snapshot
 
@@ -21,14 +20,20 @@ def main() -> int:
     if message is None and arguments[:1] == ["check"]:
         status, message = _find_verdicts(arguments)
     if message is None:
-        return int(importlib.import_module("buildsys.cli").run(arguments))
+        return _run(arguments)
     stream = sys.stderr if status == 1 else sys.stdout
     try:
         stream.write(message)
         stream.flush()
     except OSError:  # a reader that has gone, or a full disk: the command line knows what to say
-        return int(importlib.import_module("buildsys.cli").run(arguments))
+        return _run(arguments)
     return status
+
+
+def _run(arguments: list[str]) -> int:
+    """Hand over to the command line; what imports by name would itself take time to import."""
+    cli = __import__("buildsys.cli", fromlist=["run"])
+    return int(cli.run(arguments))
 
 
 def _open_output() -> None:
@@ -36,7 +41,7 @@ def _open_output() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
 
 

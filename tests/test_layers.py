@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "bootstrap": set(),
     "version": set(),
     "snapshot": set(),
+    "snapshotfile": {"snapshot"},
     "base": set(),
     "plist": {"base"},
     "metalog": {"base"},
@@ -38,14 +39,14 @@ MAY_IMPORT = {
     "pipeline": {
         "base", "check", "config", "elf", "install", "kernel", "metalog", "module", "plist",
         "provenance", "sets",
-        "report", "snapshot", "srctree", "toolchain", "version",
+        "report", "snapshot", "snapshotfile", "srctree", "toolchain", "version",
     },
     "options": set(),
     "cli": {"base", "config", "options", "version"},
     "verbs": {
         "base", "check", "cli", "config", "elf", "install", "kconfig", "kernel", "metalog",
-        "module", "pipeline", "provenance", "report", "sets", "snapshot", "srctree", "template",
-        "toolchain", "version",
+        "module", "pipeline", "provenance", "report", "sets", "snapshot", "snapshotfile", "srctree",
+        "template", "toolchain", "version",
     },
 }  # fmt: skip
 
@@ -69,6 +70,7 @@ WRITERS = {
 IMPORTERS = {
     "__main__.py",
     "cli.py",
+    "pipeline/steps.py",  # behind the first step of a kind
     "report/writing.py",
     "verbs/build.py",
     "verbs/listing.py",

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, has_stamp, stat_stamp
@@ -16,7 +16,13 @@ _ATTEMPTS = 5
 class FileBook:
     """What is known of files by path, and by the number under which steps are recorded."""
 
-    def __init__(self, known: Iterable[KnownFile], counts: StoreCounts) -> None:
+    def __init__(
+        self,
+        known: Iterable[KnownFile],
+        counts: StoreCounts,
+        next_identity: int = 1,
+        fetch: Callable[[str], KnownFile | None] | None = None,
+    ) -> None:
         self.files = {file.path: file for file in known}
         self.numbered = {file.identity: file for file in self.files.values()}
         self.places: dict[str, str] = {}  # directories as they were named: their real names
@@ -24,14 +30,30 @@ class FileBook:
         self._listings: dict[str, frozenset[str]] = {}
         self._shadows: dict[bytes, str] = {}  # what find_shadow found
         self._young: set[str] = set()
-        self._next_identity = max(self.numbered, default=0) + 1  # a killed run leaves gaps
+        self._next_identity = next_identity
+        self._fetch = fetch  # where known is not all that there is
+
+    def find(self, path: str) -> KnownFile | None:
+        """Give what is known of a file."""
+        known = self.files.get(path)
+        if known is None and self._fetch is not None:
+            known = self._fetch(path)
+            if known is not None:
+                self.add((known,))
+        return known
+
+    def add(self, known: Iterable[KnownFile]) -> None:
+        """Take in more of what is known."""
+        for file in known:
+            if file.identity not in self.numbered:
+                self.numbered[file.identity] = self.files[file.path] = file
 
     def digest(self, path: str) -> bytes:
         """Digest a file; an unchanged stamp spares the read. ABSENT when there is no file.
 
         A directory (or a link to one) is digested as the place that it stands for.
         """
-        known = self.files.get(path)
+        known = self.find(path)
         if known is not None and known.is_current:
             return known.digest
         if known is not None and known.digest == ABSENT and not self._is_listed(path):
@@ -49,7 +71,7 @@ class FileBook:
 
     def look_again(self, path: str) -> bytes:
         """Digest a file that may have changed since this run looked at it."""
-        known = self.files.get(path)
+        known = self.find(path)
         if known is not None and known.stamp is not None:
             self._counts.stats += 1
             if has_stamp(path, known.stamp):
@@ -58,7 +80,7 @@ class FileBook:
 
     def forget(self, path: str) -> None:
         """Look at a file anew when it is next asked for; its directory's listing, too."""
-        known = self.files.get(path)
+        known = self.find(path)
         if known is not None:
             known.is_current = False
         self._listings.pop(os.path.dirname(path), None)
@@ -96,7 +118,7 @@ class FileBook:
         Its times must be older than the command. Where the clock was set back, and they are in
         the future, only what an earlier run read can tell.
         """
-        known = self.files.get(path)
+        known = self.find(path)
         before = None if known is None else known.digest
         digest = self.digest(path)
         stamp = stat_stamp(path)
@@ -132,7 +154,7 @@ class FileBook:
         return is_unchanged
 
     def _look_at(self, path: str) -> bytes:
-        known = self.files.get(path)
+        known = self.find(path)
         self._counts.stats += 1
         if known is not None and known.stamp is not None and has_stamp(path, known.stamp):
             known.is_current = True
@@ -152,7 +174,7 @@ class FileBook:
         if is_young:
             self._young.add(path)
         trusted = None if is_young else stamp
-        known = self.files.get(path)
+        known = self.find(path)
         if known is None:
             identity = self._next_identity
             self._next_identity += 1

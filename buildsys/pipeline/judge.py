@@ -9,11 +9,14 @@ from buildsys.check.beyond import Expected
 from buildsys.check.check import check_kmod
 from buildsys.check.drift import Drift, parse_policy
 from buildsys.check.kmodfile import KmodCache
-from buildsys.check.verdict import Verdict
+from buildsys.check.verdict import Severity, Verdict
 from buildsys.check.verdictfile import load_verdict, render_verdict
 from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
+from buildsys.pipeline.executor import Seen
+from buildsys.pipeline.outcome import FailureKind, StepError
+from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import Check
 
 
@@ -21,7 +24,7 @@ class Judge:
     """Judges the kmods of one run; called from several threads, it judges one at a time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._caches: dict[tuple[Path | None, str, str, int], tuple[Kernel, KmodCache]] = {}
 
     def judge(self, action: Check) -> Verdict:
@@ -32,14 +35,24 @@ class Judge:
             promised = (action.expected_class.value, version, action.expected_requires)
             expected = Expected(action.name, *promised)
         with self._lock:
-            kernel, cache = self._load(action)
+            kernel, cache = self.load(action)
             required = {**dict(action.installed), **dict(action.required)}
             drift = Drift(action.options, parse_policy(action.drift))
             verdict = check_kmod(action.kmod, kernel, required, expected, cache, drift)
         write_whole(action.verdict, render_verdict(verdict))
         return verdict
 
-    def _load(self, action: Check) -> tuple[Kernel, KmodCache]:
+    def check(self, action: Check) -> Seen:
+        """Judge a kmod; StepError says why it is not fit. Gives the files that decided."""
+        verdict = self.judge(action)
+        if not verdict.is_fit:
+            errors = [item for item in verdict.findings if item.severity is Severity.ERROR]
+            text = "\n".join(describe_finding(finding) for finding in errors)
+            raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
+        return tuple(str(path) for path in verdict.inputs), ""
+
+    def load(self, action: Check) -> tuple[Kernel, KmodCache]:
+        """Read the kernel that a check is against, if it was not yet."""
         key = (action.kernel, action.machine, action.machine_arch, action.kernel_version)
         found = self._caches.get(key)
         if found is None:

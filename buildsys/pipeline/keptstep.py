@@ -1,11 +1,12 @@
 """Steps of a kept plan: what decides whether they are stale at once, the rest when asked for."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from buildsys.pipeline.step import Action, Step
 
-Body = tuple[Action, tuple[object, ...], tuple[object, ...], tuple[str, ...]]
+Body = tuple[Action, tuple[Path, ...], tuple[Path, ...], tuple[str, ...]]
 _LATE = ("action", "inputs", "outputs", "after")
 
 
@@ -35,8 +36,3 @@ def make_kept_step(
     put(step, "recipe", recipe)
     put(step, "_read", read)
     return step
-
-
-def body_of(step: Step) -> Body:
-    """Give what a kept step reads."""
-    return step.action, step.inputs, step.outputs, step.after

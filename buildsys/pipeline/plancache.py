@@ -2,33 +2,23 @@
 
 Planning reads every descriptor, asks compilers what they are made of and spells every command.
 All of that depends on a request (words, settings, directory) and on files; with equal stamps of
-those files the plan is the kept one. It is a pickle that may hold values of this package only.
+those files the plan is the kept one.
 """
 
 import hashlib
-import io
-import os
-import pickle
-import zlib
-from array import array
 from collections.abc import Iterable
-from functools import partial
-from pathlib import Path, PosixPath, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from buildsys import snapshot
-from buildsys.base.digest import DIGEST_BYTES, RACY_NANOSECONDS, Stamp, stat_stamp
+from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.base.value import frozen, replace
-from buildsys.pipeline.keptstep import body_of, make_kept_step
+from buildsys.pipeline.keptplan import DIRECTORY, KeptPlan, plan_file, render_kept
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
+from buildsys.snapshotfile import render_snapshot
 from buildsys.srctree.sources import Announcement, read_announcement, read_source
-
-_DIRECTORY = ".snapshots"
-_SIZE_BYTES = 8
-_PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
 
 @frozen
@@ -63,7 +53,7 @@ def save_planned(
     make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
     write_whole(path, content)
-    write_whole(guard, snapshot.render_snapshot(key, _digest(content), numbers))
+    write_whole(guard, render_snapshot(key, _digest(content), numbers))
 
 
 def find_planned(objdir: Path, key: bytes) -> Planned | None:
@@ -78,7 +68,11 @@ def find_planned(objdir: Path, key: bytes) -> Planned | None:
         return None
     if _digest(content) != digest:
         return None
-    found = _parse(content)
+    try:
+        kept = KeptPlan(content)
+    except ValueError:
+        return None
+    found = load_planned(kept)
     return found if all(map(_says_the_same, found.announcing)) else None
 
 
@@ -92,6 +86,14 @@ def find_announcing(request: Request, began_ns: int) -> tuple[Announcing, ...]:
     return tuple(found)
 
 
+def load_planned(kept: KeptPlan) -> Planned:
+    """Give the whole of a kept plan, of which steps are read when they are asked for."""
+    bare: Planned = kept.load_head()
+    steps = tuple(map(kept.step, range(len(kept.names))))
+    planned: Planned = replace(bare, plan=replace(bare.plan, steps=steps, needs=kept.all_needs()))
+    return planned
+
+
 def _says_the_same(source: Announcing) -> bool:
     if source.stamp is not None and stat_stamp(source.path) == source.stamp:
         return True
@@ -99,77 +101,15 @@ def _says_the_same(source: Announcing) -> bool:
 
 
 def _render(planned: Planned) -> bytes:
-    """Spell a plan: its size, all but the steps, and then each step for itself."""
-    steps = planned.plan.steps
-    bodies = [_pickle(body_of(step)) for step in steps]
-    names = [(step.name, step.module, step.use) for step in steps]
-    recipes = b"".join(step.recipe for step in steps)
-    sizes = array("I", map(len, bodies)).tobytes()
-    bare = replace(planned, plan=replace(planned.plan, steps=()))
-    head = _pickle((bare, names, recipes, sizes))
-    return b"".join((len(head).to_bytes(_SIZE_BYTES, "little"), head, *bodies))
-
-
-def _parse(content: bytes) -> Planned:
-    view = memoryview(content)
-    place = _SIZE_BYTES + int.from_bytes(content[:_SIZE_BYTES], "little")
-    paths: dict[tuple[str, str], PurePosixPath] = {}
-    bare, names, recipes, sizes = _unpickle(view[_SIZE_BYTES:place], paths)
-    steps = []
-    for index, ((name, module, use), size) in enumerate(zip(names, array("I", sizes), strict=True)):
-        recipe = recipes[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
-        read = partial(_unpickle, view[place : place + size], paths)
-        steps.append(make_kept_step(name, module, use, recipe, read))
-        place += size
-    planned: Planned = replace(bare, plan=replace(bare.plan, steps=tuple(steps)))
-    return planned
-
-
-def _pickle(value: object) -> bytes:
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=5).dump(value)
-    return stream.getvalue()
-
-
-def _unpickle(content: memoryview, paths: dict[tuple[str, str], PurePosixPath]) -> Any:
-    return _Unpickler(io.BytesIO(content), paths).load()
+    bare = replace(planned, plan=replace(planned.plan, steps=(), needs={}))
+    announcing = [source.path for source in planned.announcing]
+    return render_kept(planned.plan.steps, planned.plan.needs, bare, announcing)
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:
-    name = f"plan-{zlib.crc32(key):08x}"
-    return objdir / _DIRECTORY / f"{name}.pickle", objdir / _DIRECTORY / name
+    name = f"plan-{snapshot.name_request(key)}"
+    return plan_file(objdir, key), objdir / DIRECTORY / name
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-class _Pickler(pickle.Pickler):
-    """Names paths by their text, so that each is made once."""
-
-    def persistent_id(self, value: object) -> tuple[str, str] | None:
-        """Give what stands for a path; None for anything else."""
-        if isinstance(value, PurePosixPath):
-            return type(value).__name__, os.fspath(value)
-        return None
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes values of this package, and paths; nothing else."""
-
-    def __init__(self, stream: io.BytesIO, paths: dict[tuple[str, str], PurePosixPath]) -> None:
-        super().__init__(stream)
-        self._paths = paths
-
-    def persistent_load(self, name: tuple[str, str]) -> PurePosixPath:
-        """Give a path, each text once."""
-        path = self._paths.get(name)
-        if path is None:
-            path = self._paths[name] = _PATHS[name[0]](name[1])
-        return path
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Give a class of this package."""
-        if not module.startswith("buildsys.") and (module, name) != ("builtins", "frozenset"):
-            raise pickle.UnpicklingError(f"{module}.{name}")
-        return super().find_class(module, name)

@@ -180,10 +180,11 @@ class Step:
 
     def __post_init__(self) -> None:
         """Digest all that decides the result beside the content of files (32 bytes)."""
-        recipe = digest_parts(
-            __version__.encode(),
-            repr(self.action).encode(),
-            repr(self.inputs).encode(),
-            repr(self.outputs).encode(),
-        )
-        object.__setattr__(self, "recipe", recipe)
+        object.__setattr__(self, "recipe", find_recipe(self.action, self.inputs, self.outputs))
+
+
+def find_recipe(action: Action, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> bytes:
+    """Digest all that decides the result of a step beside the content of files (32 bytes)."""
+    return digest_parts(
+        __version__.encode(), repr(action).encode(), repr(inputs).encode(), repr(outputs).encode()
+    )

@@ -1,10 +1,14 @@
-"""What each kind of step does when it runs: files in, files out, each whole or not at all."""
+"""What each kind of step does when it runs: files in, files out, each whole or not at all.
 
+What judges, installs or knows source trees is imported when the first such step runs, or by
+prepare() while programs run.
+"""
+
+import importlib
 import os
-import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from buildsys.base.files import (
     make_directory,
@@ -17,20 +21,10 @@ from buildsys.base.files import (
 )
 from buildsys.base.programs import Call, CommandResult, CommandTimeoutError
 from buildsys.base.value import replace
-from buildsys.check.verdict import Severity
-from buildsys.check.verdictfile import load_verdict
-from buildsys.install.debug import follow_modules, order_debug
-from buildsys.install.lookup import is_for_other_processor
-from buildsys.install.order import Order, load_order, order_kmod, write_order
-from buildsys.install.switch import describe_switch, switch_modules
-from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
 from buildsys.pipeline.executor import Seen, Work
-from buildsys.pipeline.ioconf import find_config_inputs
-from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.launching import Launching
-from buildsys.pipeline.outcome import FailureKind, StepError
-from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.step import (
     AssymHeader,
     AssymSource,
@@ -43,7 +37,6 @@ from buildsys.pipeline.step import (
     Record,
     Step,
 )
-from buildsys.pipeline.vetting import vet_orders
 
 Running = Generator[Call, CommandResult, CommandResult]
 Simple = Generate | AssymSource | AssymHeader | Check | Install | Record  # run no program
@@ -64,7 +57,7 @@ class StepExecutor:
         self._places = places  # where each module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
-        self._judge = Judge()
+        self._judge: Any = None
 
     def begin(self, step: Step) -> Work:
         """Do a step, asking for programs to be run; StepError says why it could not be done."""
@@ -73,28 +66,51 @@ class StepExecutor:
             case Command() as action:
                 return (yield from self._command(action))
             case Configure() as action:
-                return (yield from self._configure(action))
+                work: Work = _part("treesteps").configure(action, self._call)
+                return (yield from work)
             case Gather() as action:
-                return (yield from self._gather(action))
+                work = _part("treesteps").gather(action, self._call)
+                return (yield from work)
             case action:
                 return self._act(action)
 
+    def prepare(self, steps: Iterable[Step]) -> list[Callable[[], object]]:
+        """Give what some steps will need that takes time: to be called while programs run."""
+        kinds = {step.kind for step in steps}
+        found: list[Callable[[], object]] = []
+        if "check" in kinds:
+            checks = [step for step in steps if step.kind == "check"]
+            found += [self._find_judge, lambda: self._find_judge().load(checks[0].action)]
+        if kinds & {"install", "metalog"}:
+            found.append(lambda: _part("installing"))
+        return found
+
     def _act(self, action: Simple) -> Seen:
+        seen: Seen
         match action:
             case Generate():
                 return _generate(action)
             case AssymSource():
-                return _write_assym_source(action)
+                seen = _part("treesteps").write_source(action)
             case AssymHeader():
-                write_whole(action.output, render_assym_header(action.object).encode())
-                return (), ""
+                seen = _part("treesteps").write_header(action)
             case Check():
-                return self._check(action)
+                seen = self._find_judge().check(action)
             case Install():
-                return _install(action)
+                seen = _part("installing").install(action)
             case Record():
-                return _record(action)
-        assert_never(action)
+                seen = _part("installing").record(action)
+            case _:
+                assert_never(action)
+        return seen
+
+    def _find_judge(self) -> Any:
+        if self._judge is None:
+            self._judge = _part("judge").Judge()
+        return self._judge
+
+    def _call(self, argv: tuple[str, ...], directory: Path) -> Running:
+        return self._run(argv, self._environment, argv, directory)
 
     def _require_inputs(self, step: Step) -> None:
         missing = [str(path) for path in step.inputs if not os.path.exists(path)]
@@ -141,7 +157,7 @@ class StepExecutor:
         finally:
             for name in names.values():
                 remove_file(Path(name))
-        return seen, _text(result)
+        return seen, describe_output(result)
 
     def _change_outputs(
         self, command: Command, names: Mapping[str, str], result: CommandResult
@@ -183,43 +199,6 @@ class StepExecutor:
                 return launched, self._launching.surround(known)
         return argv, known
 
-    def _configure(self, action: Configure) -> Work:
-        make_directory(action.directory)
-        prefix = ".modbuild.config."
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
-            place = Path(name)
-            argv = (*action.config, "-b", name, "-s", str(action.system), str(action.ioconf))
-            result = yield from self._run(argv, self._environment, argv, action.directory)
-            for file in action.names:
-                if not (place / file).exists():
-                    raise StepError(f"{file}: config(1) did not make it", argv=argv)
-                write_whole(action.directory / file, read_whole(place / file))
-        seen = find_config_inputs(action.ioconf, action.system)
-        return tuple(str(path) for path in seen), _text(result)
-
-    def _gather(self, action: Gather) -> Work:
-        make_directory(action.directory)
-        texts = []
-        prefix = f".modbuild.{action.verb}."
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
-            place = Path(name)
-            for argv in action.commands:
-                texts.append(_text((yield from self._run(argv, self._environment, argv, place))))
-            for file in action.names:
-                if not (place / file).exists():
-                    raise StepError(f"{file}: the command did not make it", argv=argv)
-            for file in action.names:
-                move_into_place(place / file, action.directory / file)
-        return (), "".join(texts)
-
-    def _check(self, action: Check) -> Seen:
-        verdict = self._judge.judge(action)
-        if not verdict.is_fit:
-            errors = [item for item in verdict.findings if item.severity is Severity.ERROR]
-            text = "\n".join(describe_finding(finding) for finding in errors)
-            raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
-        return tuple(str(path) for path in verdict.inputs), ""
-
     def _run(
         self,
         argv: tuple[str, ...],
@@ -235,8 +214,13 @@ class StepExecutor:
         except CommandTimeoutError as error:
             raise StepError(error.reason, argv=shown) from error
         if not result.is_success:
-            raise StepError(result.describe_status(), argv=shown, output=_text(result))
+            raise StepError(result.describe_status(), argv=shown, output=describe_output(result))
         return result
+
+
+def _part(name: str) -> Any:
+    """Give a module of this package that not every run needs."""
+    return importlib.import_module(f"buildsys.pipeline.{name}")
 
 
 def _rename(word: str, names: Mapping[str, str]) -> str:
@@ -292,15 +276,9 @@ def _named_by_flags(command: Command) -> tuple[str, ...]:
     return tuple(path for path in paths if os.path.isfile(path))
 
 
-def _text(result: CommandResult) -> str:
+def describe_output(result: CommandResult) -> str:
+    """Give what a program wrote as text."""
     return result.output.decode("utf-8", errors="replace")
-
-
-def _write_assym_source(action: AssymSource) -> Seen:
-    make_directory(action.output.parent)
-    text = read_whole(action.config).decode("utf-8", errors="replace")
-    write_whole(action.output, render_assym_source(text, action.config).encode())
-    return (), ""
 
 
 def _generate(action: Generate) -> Seen:
@@ -313,43 +291,3 @@ def _generate(action: Generate) -> Seen:
     for path in action.removed:
         remove_file(path)
     return (), ""
-
-
-def _install(action: Install) -> Seen:
-    approved = load_verdict(action.verdict).approve()
-    make_directory(action.order.parent)
-    write_order(action.order, order_kmod(approved, action.plist, action.place))
-    if (debug := action.debug) is not None:
-        write_order(debug.order, order_debug(approved, debug.file, debug.place))
-    return (), ""
-
-
-def _record(action: Record) -> Seen:
-    orders = tuple(load_order(path) for path in action.orders)
-    texts = []
-    for installation in action.installations:
-        target = installation.place.target
-        own = [order for order in orders if order.receipt.directory == target]
-        texts.append(vet_orders(own, installation, action.vetting))
-        texts.append(_describe_other_processor(own))
-        texts.append(describe_switch(switch_modules(own, installation)))
-        follow_modules(installation, [order for order in orders if order.is_debug_of(target)])
-    return (), "\n".join(filter(None, texts))
-
-
-def _describe_other_processor(orders: Sequence[Order]) -> str:
-    """Say how many modules replace those of another processor, before they do; '' for none."""
-    receipts = [order.receipt for order in orders]
-    places = (
-        receipt.destdir / receipt.kmod
-        for receipt, order in zip(receipts, orders, strict=True)
-        if is_for_other_processor(order.sources[-1], receipt.destdir / receipt.kmod)
-    )
-    replaced = tuple(places)
-    if not replaced:
-        return ""
-    place = replaced[0].parent.parent
-    return (
-        f"modules of another processor lay in {place}: {len(replaced)} replaced"
-        " ('modbuild rollback' brings them back)\n"
-    )

@@ -46,7 +46,8 @@ class Store:
     edit of this run.
     """
 
-    def __init__(self, path: Path, began_ns: int | None = None) -> None:
+    def __init__(self, path: Path, began_ns: int | None = None, is_whole: bool = True) -> None:
+        """Open a record; not is_whole: what load() asks for is read of it, and no more."""
         self.path = path
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
@@ -54,10 +55,31 @@ class Store:
         self._awaited: set[str] = set()  # what steps read that must run again
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
-        self._database = StoreFile(path)
-        self._nodes = self._database.nodes
-        self._book = FileBook(self._database.files, self.counts)
+        self._database = database = StoreFile(path, is_whole)
+        self._nodes = database.nodes
+        fetch = None if is_whole else database.find_file
+        self._book = FileBook(database.files, self.counts, database.next_identity, fetch)
         self._known = self._book.numbered
+
+    def find_users(self, paths: Iterable[str]) -> set[str] | None:
+        """Name the records of the steps that read or made files (and perhaps others).
+
+        None where one of the files is of no step.
+        """
+        found = [self._book.find(path) for path in paths]
+        numbers = [known.identity for known in found if known is not None]
+        return self._database.find_users(numbers) if len(numbers) == len(found) else None
+
+    def load(self, records: Collection[str], changed: Collection[str]) -> None:
+        """Read some records and their files, all of which are as they were but those changed."""
+        dropped = [DROPPED + record for record in records]
+        nodes = self._database.load_nodes((*records, *dropped))
+        self._nodes.update(nodes)
+        wanted = {number for node in nodes.values() for number in (*node.inputs, *node.outputs)}
+        self._book.add(self._database.load_files(wanted - self._known.keys()))
+        for number in wanted:
+            file = self._known[number]
+            file.is_current = file.path not in changed and file.stamp is not None
 
     def digest(self, path: str) -> bytes:
         """Digest a file, or the place that a directory is; ABSENT when there is none."""
@@ -281,10 +303,10 @@ class Store:
             if path not in outputs and self._book.look_again(path) != digest:
                 return True
         has_moved = False
-        files, made = self._book.files, self._made
+        made = self._made
         limit_ns, future_ns = ticket.began_ns - RACY_NANOSECONDS, time.time_ns() + RACY_NANOSECONDS
         for path in further:  # each, so that a next run knows all of them
-            header = files.get(path)
+            header = self._book.find(path)
             if header is None or not header.is_current:
                 has_moved |= self._book.is_too_young(path, ticket.began_ns)
                 continue

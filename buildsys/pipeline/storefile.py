@@ -1,6 +1,7 @@
 """The file that the store lives in: rows of an SQLite database as values; decides nothing."""
 
 import sqlite3
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from buildsys.base.files import remove_file
 from buildsys.base.value import frozen, mutable
 
 _FORMAT = 3
+_AT_ONCE = 500  # files asked for in one query
+_FILES = "SELECT id, path, ctime, mtime, size, inode, digest FROM file"
+_NODES = "SELECT name, recipe, key, inputs, seen, outputs, reason, shadows FROM node"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = f"""
@@ -88,10 +92,13 @@ def unpack_shadows(content: bytes) -> Iterator[tuple[frozenset[str], tuple[str, 
 class StoreFile:
     """An open database with what it held; one that cannot be read is made anew, empty."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_whole: bool = True) -> None:
+        """Open a database; not is_whole: nothing is read of it yet."""
         self.path = path
         self.files: tuple[KnownFile, ...] = ()
         self.nodes: dict[str, Node] = {}
+        self.next_identity = 1  # a killed run leaves gaps
+        self._is_whole = is_whole
         self._files: list[KnownFile] = []  # to be written
         self._nodes: dict[str, Node] = {}
         with self._telling("open"):
@@ -129,6 +136,43 @@ class StoreFile:
             self._database.commit()
         self._files.clear()
         self._nodes.clear()
+
+    def find_file(self, path: str) -> KnownFile | None:
+        """Give what is known of one file."""
+        with self._telling("read"):
+            rows = self._database.execute(f"{_FILES} WHERE path = ?", (_encode(path),)).fetchall()
+        return _read_file_row(rows[0]) if rows else None
+
+    def load_files(self, numbers: Iterable[int]) -> list[KnownFile]:
+        """Give what is known of some files."""
+        wanted = sorted(set(numbers))
+        found: list[KnownFile] = []
+        with self._telling("read"):
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                query = f"{_FILES} WHERE id IN ({','.join(map(str, some))})"
+                found.extend(map(_read_file_row, self._database.execute(query)))
+        return found
+
+    def load_nodes(self, names: Iterable[str]) -> dict[str, Node]:
+        """Give the records of some steps, as far as there are any."""
+        found: dict[str, Node] = {}
+        with self._telling("read"):
+            for name in names:
+                rows = self._database.execute(f"{_NODES} WHERE name = ?", (_encode(name),))
+                found.update(map(_read_node_row, rows))
+        return found
+
+    def find_users(self, numbers: Iterable[int]) -> set[str]:
+        """Name the steps that read or made files; some others may be among them."""
+        found: set[str] = set()
+        query = "SELECT name FROM node WHERE instr(inputs, ?1) OR instr(outputs, ?1)"
+        with self._telling("read"):
+            for number in numbers:
+                packed = number.to_bytes(4, sys.byteorder)
+                rows = self._database.execute(query, (packed,))
+                found.update(_decode(name) for (name,) in rows)
+        return found
 
     def load_plans(self) -> dict[str, frozenset[str]]:
         """Give the names of steps that were kept of plans, by the plan's name."""
@@ -183,7 +227,7 @@ class StoreFile:
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
             pass  # torn, or of another program
         self._remove()
-        self.files, self.nodes = (), {}
+        self.files, self.nodes, self.next_identity = (), {}, 1
         return self._connect()
 
     def _remove(self) -> None:
@@ -204,12 +248,15 @@ class StoreFile:
         return database
 
     def _load(self, database: sqlite3.Connection) -> None:
-        files = database.execute("SELECT id, path, ctime, mtime, size, inode, digest FROM file")
+        self.next_identity = (
+            database.execute("SELECT ifnull(max(id), 0) FROM file").fetchone()[0] + 1
+        )
+        if not self._is_whole:
+            return
+        files = database.execute(_FILES)
         self.files = tuple(map(_read_file_row, files))
         known = {row.identity for row in self.files}
-        nodes = database.execute(
-            "SELECT name, recipe, key, inputs, seen, outputs, reason, shadows FROM node"
-        )
+        nodes = database.execute(_NODES)
         self.nodes = dict(map(_read_node_row, nodes))
         for node in self.nodes.values():
             if not known.issuperset(node.inputs) or not known.issuperset(node.outputs):

@@ -26,6 +26,7 @@ from buildsys.pipeline.report import (
 from buildsys.pipeline.session import RunOptions, Session, run_session
 from buildsys.pipeline.tasks import Progress
 from buildsys.pipeline.variant import find_variants
+from buildsys.snapshotfile import render_snapshot
 from buildsys.verbs.fromset import install_from
 from buildsys.verbs.settings import read_config
 
@@ -196,7 +197,7 @@ def _save_snapshot(session: Session, context: Context, status: ExitStatus, messa
         stamps = [
             (path, None if stamp is None else stamp.numbers) for path, stamp in session.watch.stamps
         ]
-        content = snapshot.render_snapshot(key, f"{int(status)}{message}", stamps)
+        content = render_snapshot(key, f"{int(status)}{message}", stamps)
         write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)
     except BuildsysError as error:
         print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

@@ -18,6 +18,7 @@ from buildsys.base.files import make_directory, remove_file, write_whole
 from buildsys.base.reads import ReadRecorder
 from buildsys.base.shipped import shipped_path
 from buildsys.cli import Context
+from buildsys.snapshotfile import render_snapshot
 from buildsys.verbs import check as judging
 from buildsys.verbs.settings import read_config
 
@@ -76,7 +77,7 @@ def _keep(directory: str, context: Context, answer: str, recorder: ReadRecorder)
         if snapshot.is_trusted(directory):
             _make_room(Path(directory))
             path = Path(snapshot.answer_path(directory, key))
-            write_whole(path, snapshot.render_snapshot(key, answer, stamps))
+            write_whole(path, render_snapshot(key, answer, stamps))
 
 
 def _make_room(directory: Path) -> None:

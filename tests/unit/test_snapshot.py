@@ -12,10 +12,10 @@ from buildsys.config import SETTINGS
 from buildsys.snapshot import (
     guess_objdir,
     read_unchanged,
-    render_snapshot,
     request_key,
     snapshot_path,
 )
+from buildsys.snapshotfile import render_snapshot
 
 KEY = request_key(("install",), {"MACHINE": "amd64"}, "/here")
 
