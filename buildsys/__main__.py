@@ -5,6 +5,7 @@ Everything heavy is imported behind that question; a test lists what a run with 
 
 import os
 import sys
+import time
 from io import TextIOWrapper
 
 from buildsys import snapshot
@@ -14,16 +15,34 @@ _QUICK_VERBS = frozenset({"build", "install"})
 
 def main() -> int:
     """Run modbuild with the arguments of the process; give its exit status."""
-    arguments = sys.argv[1:]
     _open_output()
-    status, message = _find_answer(arguments)
-    if message is None and arguments[:1] == ["check"]:
-        status, message = _find_verdicts(arguments)
-    if message is None:
+    return answer(sys.argv[1:])
+
+
+def answer(arguments: list[str]) -> int:
+    """Do what a command line says, in the shortest way that is right; give the exit status."""
+    began_ns = time.time_ns()
+    verb = arguments[0] if arguments else ""
+    if verb in _QUICK_VERBS:
+        path, key = _find_snapshot(arguments)
+    elif verb == "check":
+        path, key = _find_answer(arguments)
+    else:
+        path, key = "", b""
+    found = snapshot.read_snapshot(path, key) if path else None
+    if found is None:
         return _run(arguments)
+    if found.changed:
+        status = None
+        if found.frame:
+            _load_site()
+            again = __import__("buildsys.verbs.again", fromlist=["run"])
+            status = again.run(arguments, found, path, key, began_ns)
+        return _run(arguments) if status is None else int(status)
+    status = int(found.message[:1])
     stream = sys.stderr if status == 1 else sys.stdout
     try:
-        stream.write(message)
+        stream.write(found.message[1:])
         stream.flush()
     except OSError:  # a reader that has gone, or a full disk: the command line knows what to say
         return _run(arguments)
@@ -32,8 +51,15 @@ def main() -> int:
 
 def _run(arguments: list[str]) -> int:
     """Hand over to the command line; what imports by name would itself take time to import."""
+    _load_site()
     cli = __import__("buildsys.cli", fromlist=["run"])
     return int(cli.run(arguments))
+
+
+def _load_site() -> None:
+    """Find the installed packages, where Python was started without looking for them (-S)."""
+    if sys.flags.no_site and "site" not in sys.modules:
+        __import__("site").main()
 
 
 def _open_output() -> None:
@@ -45,34 +71,27 @@ def _open_output() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")
 
 
-def _find_answer(arguments: list[str]) -> tuple[int, str | None]:
-    """Give the exit status and what there is to say when nothing can be done; None: not known.
-
-    The status is 1 where modules of a source tree cannot be built and all others are.
-    """
-    if not arguments or arguments[0] not in _QUICK_VERBS:
-        return 0, None
+def _find_snapshot(arguments: list[str]) -> tuple[str, bytes]:
+    """Give where the snapshot of a build would be, and what tells its request from others."""
     try:
         directory = os.getcwd()
     except FileNotFoundError:
-        return 0, None
+        return "", b""
     key = snapshot.request_key(arguments, os.environ, directory)
     objdir = snapshot.guess_objdir(arguments, os.environ, directory)
-    answer = snapshot.read_unchanged(snapshot.snapshot_path(objdir, key), key)
-    return (0, None) if answer is None else (int(answer[:1]), answer[1:])
+    return snapshot.snapshot_path(objdir, key), key
 
 
-def _find_verdicts(arguments: list[str]) -> tuple[int, str | None]:
-    """Give the exit status and the text of a check of which no file changed since."""
+def _find_answer(arguments: list[str]) -> tuple[str, bytes]:
+    """Give where the answer to a check would be, and what tells its request from others."""
     directory = snapshot.answers_directory(os.environ)
     if not directory or "--no-cache" in arguments or not snapshot.is_trusted(directory):
-        return 0, None
+        return "", b""
     try:
         key = snapshot.request_key(arguments, os.environ, os.getcwd())
     except FileNotFoundError:
-        return 0, None
-    answer = snapshot.read_unchanged(snapshot.answer_path(directory, key), key)
-    return (0, None) if answer is None else (int(answer[:1]), answer[1:])
+        return "", b""
+    return snapshot.answer_path(directory, key), key
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """The command line: verbs and options to calls, results to the exit status."""
 
 import argparse
-import errno
-import gc
 import importlib
 import os
 import sys
@@ -11,9 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from buildsys.base.errors import BuildsysError, ExitStatus
-from buildsys.base.interrupts import raise_on_signals
 from buildsys.base.value import frozen
 from buildsys.config import SETTINGS
+from buildsys.ending import end_well
 from buildsys.options import GROUPS
 from buildsys.version import __version__
 
@@ -96,8 +94,6 @@ VERBS = (
          ("schema",)),
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors
-_ALLOCATIONS = 200_000  # of objects, before Python looks for cycles among them
 _SHORT = {
     "machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D", "reproducible": "-P",
 }  # fmt: skip
@@ -165,29 +161,10 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
 
 def run(words: Sequence[str]) -> ExitStatus:
     """Do what a command line says; every trouble that a user can cause is one message."""
-    try:
-        status = _act(words)
-        sys.stdout.flush()
-        return status
-    except BuildsysError as error:
-        print(f"modbuild: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("modbuild: interrupted", file=sys.stderr)
-    except BrokenPipeError:
-        pass  # who reads our output has gone (| head): nothing to tell it any more
-    except OSError as error:
-        if error.filename is None and error.errno not in _FULL:
-            raise
-        where = "standard output" if error.filename is None else os.fsdecode(error.filename)
-        print(f"modbuild: {where}: {error.strerror}", file=sys.stderr)
-    finally:
-        _end_output()
-    return ExitStatus.FAILED
+    return end_well(lambda: _act(words))
 
 
 def _act(words: Sequence[str]) -> ExitStatus:
-    gc.set_threshold(_ALLOCATIONS)  # looking for cycles takes a tenth of a build, and finds few
     try:
         arguments = parse_words(words)
     except SystemExit as error:
@@ -198,18 +175,9 @@ def _act(words: Sequence[str]) -> ExitStatus:
     except FileNotFoundError as error:
         raise BuildsysError("the current directory does not exist any more") from error
     context = Context(directory, dict(os.environ), tuple(words))
-    raise_on_signals()
     module, _, function = verb.place.partition(":")
     act = getattr(importlib.import_module(f"buildsys.verbs.{module}"), function)
     return ExitStatus(act(arguments, context))
-
-
-def _end_output() -> None:
-    """Keep what could not be written from being tried, and complained of, again at the exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from unittest import mock
 from quickcc import write_tools
 from workspace import CLONE, STAND
 
-from buildsys import __main__, cli
+from buildsys import __main__
 from buildsys.base import shipped
 from buildsys.base.digest import digest_file
 from buildsys.kernel.load import load_kernel, save_kernel
@@ -195,10 +195,7 @@ class ModelTree:
                 contextlib.redirect_stderr(output),
                 self._surroundings(),
             ):
-                status, answer = __main__._find_answer(list(words))
-                if answer is not None:
-                    return Answer(status, answer)
-                status = cli.run(words)
+                status = __main__.answer(list(words))
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)

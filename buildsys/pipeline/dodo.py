@@ -11,13 +11,14 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.executor import Executor, do_work
 from buildsys.pipeline.outcome import StepError
+from buildsys.pipeline.paths import machine_objdir
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.progress import describe_step
 from buildsys.pipeline.request import load_request
+from buildsys.pipeline.scratch import hold_scratch
 from buildsys.pipeline.session import (
     find_launching,
     find_surroundings,
-    hold_scratch,
     lock_objdir,
     make_executor,
     open_store,
@@ -48,7 +49,7 @@ class DoitWorkspace:
         request = load_request(load_config({}, environment, directory), environment)
         self._stack = ExitStack()
         self._stack.enter_context(lock_objdir(request, "doit"))
-        programs = self._stack.enter_context(hold_scratch(request, environment))
+        programs = self._stack.enter_context(hold_scratch(machine_objdir(request), environment))
         self._plan: Plan = make_plan(request, find_surroundings(request, False), (), True)
         self._store: Store = open_store(request)
         launching = find_launching(request, environment, self._store)

@@ -11,14 +11,14 @@ import marshal
 import os
 import pickle
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
 
 from buildsys import snapshot
 from buildsys.base.digest import DIGEST_BYTES
 from buildsys.pipeline.keptstep import Body, make_kept_step
-from buildsys.pipeline.step import Step, find_recipe
+from buildsys.pipeline.step import Graph, Step, find_recipe
 
 DIRECTORY = ".snapshots"
 _MAGIC = b"modbuild plan 1\n"
@@ -31,13 +31,9 @@ def plan_file(objdir: Path, key: bytes) -> Path:
     return objdir / DIRECTORY / f"plan-{snapshot.name_request(key)}.pickle"
 
 
-def render_kept(
-    steps: Sequence[Step],
-    needs: Mapping[str, tuple[str, ...]],
-    head: object,
-    announcing: Sequence[str],
-) -> bytes:
-    """Spell a plan; head is all but its steps and needs, announcing the sources that it heeds."""
+def render_kept(graph: Graph, head: object, heeded: Sequence[str]) -> bytes:
+    """Spell a plan; head is all but its graph, heeded are the files that decide what it is."""
+    steps, needs = graph.steps, graph.needs
     numbers = {step.name: number for number, step in enumerate(steps)}
     further = [[numbers[name] for name in needs[step.name]] for step in steps]
     bodies = [_pickle((step.action, step.inputs, step.outputs, step.after)) for step in steps]
@@ -51,7 +47,7 @@ def render_kept(
             array("I", map(len, further)).tobytes(),
             array("I", [number for some in further for number in some]).tobytes(),
             array("I", map(len, bodies)).tobytes(),
-            list(announcing),
+            list(heeded),
             hashlib.sha256(content).digest(),
         )
     )
@@ -80,7 +76,7 @@ class KeptPlan:
             raise ValueError("not a plan of this version of modbuild")
         found: Any = marshal.loads(index)  # noqa: S302  # its digest is the one that we wrote
         self.names, self.modules, self._uses, self._recipes, counts, needs, sizes = found[:7]
-        self.announcing: frozenset[str] = frozenset(found[7])
+        self.heeded: frozenset[str] = frozenset(found[7])
         self._head_digest: bytes = found[8]
         self._counts, self._needs = array("I", counts), array("I", needs)
         self._sizes = array("I", sizes)

@@ -24,6 +24,7 @@ from buildsys.pipeline.step import (
     Command,
     Configure,
     Generate,
+    Graph,
     Install,
     InstallDebug,
     Record,
@@ -52,6 +53,11 @@ class Plan:
     needs: dict[str, tuple[str, ...]]
     modules: tuple[Module, ...]
     paths: dict[str, ModulePaths]
+
+    @property
+    def graph(self) -> Graph:
+        """Give the steps and what each needs, without what they are for."""
+        return Graph(self.steps, self.needs)
 
 
 @frozen

@@ -13,7 +13,7 @@ from buildsys import snapshot
 from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory, read_whole, write_whole
-from buildsys.base.value import frozen, replace
+from buildsys.base.value import field, frozen, replace
 from buildsys.pipeline.keptplan import DIRECTORY, KeptPlan, plan_file, render_kept
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
@@ -35,6 +35,7 @@ class Planned:
     """What planning gives: names are the modules that the words of the request mean.
 
     announcing are sources of a tree that the plan depends on, by what they say there alone.
+    identity tells the plan from others where it is kept; it is empty where it is not.
     """
 
     request: Request
@@ -42,18 +43,21 @@ class Planned:
     surroundings: Surroundings
     plan: Plan
     announcing: tuple[Announcing, ...] = ()
+    identity: bytes = field(default=b"", compare=False)
 
 
 def save_planned(
     objdir: Path, key: bytes, planned: Planned, stamps: Iterable[tuple[str, Stamp | None]]
-) -> None:
-    """Keep a plan; stamps are those of every file that planning depends on."""
-    content = _render(planned)
+) -> bytes:
+    """Keep a plan and give its identity; stamps are of every file that planning depends on."""
+    stamps = tuple(stamps)
+    content = _render(planned, [path for path, _ in stamps])
     path, guard = _places(objdir, key)
     make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
     write_whole(path, content)
     write_whole(guard, render_snapshot(key, _digest(content), numbers))
+    return KeptPlan(content).identity
 
 
 def find_planned(objdir: Path, key: bytes) -> Planned | None:
@@ -90,7 +94,9 @@ def load_planned(kept: KeptPlan) -> Planned:
     """Give the whole of a kept plan, of which steps are read when they are asked for."""
     bare: Planned = kept.load_head()
     steps = tuple(map(kept.step, range(len(kept.names))))
-    planned: Planned = replace(bare, plan=replace(bare.plan, steps=steps, needs=kept.all_needs()))
+    planned: Planned = replace(
+        bare, plan=replace(bare.plan, steps=steps, needs=kept.all_needs()), identity=kept.identity
+    )
     return planned
 
 
@@ -100,10 +106,10 @@ def _says_the_same(source: Announcing) -> bool:
     return read_announcement(read_source(source.path)) == source.said
 
 
-def _render(planned: Planned) -> bytes:
-    bare = replace(planned, plan=replace(planned.plan, steps=(), needs={}))
-    announcing = [source.path for source in planned.announcing]
-    return render_kept(planned.plan.steps, planned.plan.needs, bare, announcing)
+def _render(planned: Planned, heeded: Iterable[str]) -> bytes:
+    bare = replace(planned, plan=replace(planned.plan, steps=(), needs={}), identity=b"")
+    heeded = [*heeded, *(source.path for source in planned.announcing)]
+    return render_kept(planned.plan.graph, bare, heeded)
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:

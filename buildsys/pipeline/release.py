@@ -16,15 +16,16 @@ from buildsys.check.verdict import Severity
 from buildsys.config import Config
 from buildsys.install.debug import follow_modules
 from buildsys.install.switch import switch_modules
+from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.judge import load_verdicts
+from buildsys.pipeline.notes import describe_notes
 from buildsys.pipeline.outcome import FailureKind
 from buildsys.pipeline.packing import pack_tree
 from buildsys.pipeline.paths import install_place
 from buildsys.pipeline.places import installation_at
 from buildsys.pipeline.progress import describe_failure, describe_finding
-from buildsys.pipeline.report import describe_notes
-from buildsys.pipeline.session import RunOptions, Session, run_session
-from buildsys.pipeline.tasks import Progress
+from buildsys.pipeline.runoptions import RunOptions
+from buildsys.pipeline.session import Session, run_session
 from buildsys.pipeline.verifying import find_recorded, verify_tree
 from buildsys.provenance.signing import Key
 
@@ -106,7 +107,8 @@ def release_target(
     stages += _left_out(*names[len(stages) :])
     paths = session.plan.paths
     verdicts = load_verdicts(paths[module.name].verdict for module in session.plan.modules)
-    doubts = list(describe_notes(verdicts, Severity.NOTE))
+    findings = [finding for verdict in verdicts for finding in verdict.findings]
+    doubts = list(describe_notes(findings, Severity.NOTE))
     machine = session.request.target.machine
     if machine.limits:
         doubts.append(f"limits of {machine.label}: {machine.limits}")

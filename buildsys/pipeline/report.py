@@ -1,47 +1,13 @@
 """What came of a run, in words for people."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from buildsys.base.wording import count, show_path
-from buildsys.check.rulebook import find_rule
-from buildsys.check.verdict import Finding, Severity, Verdict
+from buildsys.pipeline.notes import describe_work
 from buildsys.pipeline.outcome import FailureKind, RunResult
-from buildsys.pipeline.progress import describe_failure, describe_finding
+from buildsys.pipeline.progress import describe_failure
 from buildsys.pipeline.session import Session
-
-_SHOWN_FINDINGS = 3
-_MENDS = {"symbols-unknown": "; give a kernel of this machine with --kernel"}
-
-
-def describe_notes(verdicts: Sequence[Verdict], severity: Severity) -> tuple[str, ...]:
-    """Give the findings of one weight: warnings, or what could not be checked.
-
-    A rule that a few findings speak of has a line for each; one of many has one line for all.
-    """
-    found: dict[str, list[Finding]] = {}
-    for verdict in verdicts:
-        for finding in verdict.findings:
-            if finding.severity is severity:
-                found.setdefault(finding.rule, []).append(finding)
-    lines: list[str] = []
-    for rule, findings in sorted(found.items()):
-        names = sorted({finding.path.stem for finding in findings})
-        mark = "not checked" if severity is Severity.NOTE else severity.value
-        if severity is Severity.WARNING and len(findings) <= _SHOWN_FINDINGS:
-            lines.extend(describe_finding(finding) for finding in findings)
-        else:
-            meaning = find_rule(rule).meaning + _MENDS.get(rule, "")
-            lines.append(f"{mark}: {rule} in {_some(names)}: {meaning}")
-    return tuple(lines)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Name some modules of many: 12 modules (a, b, c and 9 more)."""
-    shown = ", ".join(names[:_SHOWN_FINDINGS])
-    rest = len(names) - _SHOWN_FINDINGS
-    return f"{count(len(names), 'module')} ({shown}{f' and {rest} more' if rest > 0 else ''})"
 
 
 def describe_pruned(session: Session, directory: Path) -> list[str]:
@@ -84,9 +50,8 @@ def describe_place(session: Session, has_install: bool, directory: Path) -> str:
     return show_path(first.parent, directory)
 
 
-def describe_summary(session: Session, has_install: bool, directory: Path) -> str:
-    """Sum up a run that did something: modules by how far they came, steps, time."""
-    result = session.result
+def describe_through(session: Session, has_install: bool, directory: Path) -> str:
+    """Say how far the modules came."""
     modules = session.plan.modules
     words = [count(len(modules), "module")]
     stages = [("build", "built"), ("check", "checked"), ("install", "installed")]
@@ -96,9 +61,13 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
         words[-1] += f" in {describe_place(session, has_install, directory)}"
     if not modules:
         words = [f"no module is for {session.request.target.machine.label}"]
-    ran = count(len(result.done), "step")
-    done = ": ".join(filter(None, (words[0], ", ".join(words[1:]))))
-    text = f"{done} ({ran} run, {result.seconds:.1f} s)"
+    return ": ".join(filter(None, (words[0], ", ".join(words[1:]))))
+
+
+def describe_summary(session: Session, has_install: bool, directory: Path) -> str:
+    """Sum up a run that did something: modules by how far they came, steps, time."""
+    result = session.result
+    text = f"{describe_through(session, has_install, directory)} ({describe_work(result)})"
     if session.tally is not None:
         text += f"\n{session.tally.describe()}"
     bad = Counter(failed.kind for failed in result.failed)

@@ -1,21 +1,23 @@
 """One run from configuration to result: load, plan, lock, run, and say what came of it."""
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from buildsys.base.digest import is_of_other_mode, stat_stamp
+from buildsys.base.digest import stat_stamp
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
-from buildsys.base.files import make_directory, remove_temporaries, remove_tree
+from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.shipped import shipped_path
 from buildsys.base.value import frozen, replace
 from buildsys.config import Config
-from buildsys.install.layout import FILE_MODE, module_directory
+from buildsys.install.layout import module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.kernel.version import parse_version
+from buildsys.pipeline.beside import find_beside
+from buildsys.pipeline.executor import Progress
+from buildsys.pipeline.installed import find_installed
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
@@ -25,39 +27,21 @@ from buildsys.pipeline.plan import Plan, Surroundings, make_plan
 from buildsys.pipeline.plancache import Planned, find_announcing, find_planned, save_planned
 from buildsys.pipeline.pruning import prune_left_over
 from buildsys.pipeline.request import Request, load_request
-from buildsys.pipeline.step import Record
+from buildsys.pipeline.runoptions import RunOptions
+from buildsys.pipeline.scratch import hold_scratch
+from buildsys.pipeline.staleness import find_stale, forget_changed_modes
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.sweeping import Pruned, note_planned, prune
 from buildsys.pipeline.target import DEFAULT_RELEASE
-from buildsys.pipeline.tasks import Progress, find_stale, run_plan
-from buildsys.pipeline.watch import Watch, find_beside, take_watch
+from buildsys.pipeline.tasks import run_plan
+from buildsys.pipeline.watch import Watch, take_watch
 from buildsys.srctree.tree import MODULES
-from buildsys.toolchain.argv import tool_environment
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.launcher import Tally
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_SCRATCH = "scratch"  # for the temporary files of compilers
 _JUDGES = ("check", "elf", "kernel")  # the parts of the tool whose word is in a verdict
-
-
-@frozen
-class RunOptions:
-    """How to run; names are the modules wanted, none meaning all.
-
-    began_ns is when reading the configuration began (nanoseconds of the wall clock).
-    """
-
-    began_ns: int
-    names: tuple[str, ...]
-    has_install: bool
-    jobs: int | None  # None: as many as the launcher can take, else one a processor
-    is_keep_going: bool
-    timeout_seconds: float | None
-    is_privileged: bool = False
-    has_prune: bool = False  # remove what is left over, once all is installed
-    is_replacing: bool = False  # the named modules alone; what they require stays as installed
-    key: bytes = b""  # of the request, under which its plan is kept; empty: it is not
 
 
 @frozen
@@ -72,6 +56,7 @@ class Session:
     result: RunResult
     left_over: tuple[Receipt, ...]
     watch: Watch
+    identity: bytes = b""  # of the plan as it is kept; empty: it is not
     tally: Tally | None = None  # what a launcher did
     pruned: Pruned | None = None  # what was taken out of OBJDIR
 
@@ -94,33 +79,50 @@ def run_session(
     options = replace(options, names=names)
     jobs = choose_jobs(options.jobs, config.launcher, environment)
     purpose = f"building {request.target.machine.label}"
-    with lock_objdir(request, purpose), hold_scratch(request, environment) as programs:
+    with (
+        lock_objdir(request, purpose),
+        hold_scratch(machine_objdir(request), environment) as programs,
+    ):
         surroundings = find_surroundings(request, options.is_privileged)
         planned = _plan(request, surroundings, options, kept)
         plan = planned.plan
         _sweep(plan)
         store = open_store(request, options.began_ns)
         try:
-            _forget_changed_modes(plan, store)
+            forget_changed_modes(plan.steps, store)
             launching = find_launching(request, environment, store)
             executor = make_executor(plan, programs, options.timeout_seconds, launching)
-            result = run_plan(plan, store, executor, progress, jobs, options.is_keep_going)
+            result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
             tally = None if launching is None else launching.finish()
-            if options.has_install and options.is_keep_going and result.left_out:
-                partial = plan_partial(request, plan, result, options.is_privileged)
-                part = run_plan(partial, store, executor, progress, jobs, True)
-                result = join_results(result, part, plan, partial)
+            result = install_passed(planned, options, store, executor, progress, jobs, result)
             pruned = _prune_objects(request, plan, store, asked, result)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 prune_left_over(request, options.is_privileged)
             watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
             if planned is not kept and options.key and watch.is_settled:
-                _keep(planned, options, watch)
+                planned = replace(planned, identity=_keep(planned, options, watch))
         finally:
             store.close()
     described = {module.name for module in request.modules}
     left_over = load_receipts(receipts_directory(request), described)
-    return Session(request, plan, result, left_over, watch, tally, pruned)
+    return Session(request, plan, result, left_over, watch, planned.identity, tally, pruned)
+
+
+def install_passed(
+    planned: Planned,
+    options: RunOptions,
+    store: Store,
+    executor: StepExecutor,
+    progress: Progress,
+    jobs: int,
+    result: RunResult,
+) -> RunResult:
+    """Install what can be where others failed and -k asks to go on; gives what came of all."""
+    if not (options.has_install and options.is_keep_going and result.left_out):
+        return result
+    partial = plan_partial(planned.request, planned.plan, result, options.is_privileged)
+    part = run_plan(partial.graph, store, executor, progress, jobs, True)
+    return join_results(result, part, planned.plan, partial)
 
 
 def _plan(
@@ -134,21 +136,13 @@ def _plan(
     return Planned(request, options.names, surroundings, plan, announcing)
 
 
-def _forget_changed_modes(plan: Plan, store: Store) -> None:
-    """Have installed again what holds its bytes and is a link now, or has another mode."""
-    for step in plan.steps:
-        if not step.module and isinstance(step.action, Record):
-            trees = tuple(f"{place.tree}/" for place in step.action.installations)
-            paths = [str(path) for path in step.outputs if str(path).startswith(trees)]
-            if any(is_of_other_mode(path, FILE_MODE) for path in paths):
-                store.forget(step.record)
-
-
-def _keep(planned: Planned, options: RunOptions, watch: Watch) -> None:
-    """Keep a plan for the next run, which without it only takes longer."""
+def _keep(planned: Planned, options: RunOptions, watch: Watch) -> bytes:
+    """Keep a plan for the next run, which without it only takes longer; gives its identity."""
     stamps = [(path, stamp) for path, stamp in watch.stamps if path in watch.beside]
-    with contextlib.suppress(BuildsysError):
-        save_planned(planned.request.config.objdir, options.key, planned, stamps)
+    try:
+        return save_planned(planned.request.config.objdir, options.key, planned, stamps)
+    except BuildsysError:
+        return b""
 
 
 def _prune_objects(
@@ -235,38 +229,28 @@ def _watch_all(
     is_settled = store.settle()
     watch = take_watch(store.seen(plan.steps), find_beside(request, environment), began_ns)
     # We install there ourselves, so its stamp is new: what else is there must be as it was.
-    directory = str(_installed_directory(request))
+    directory = str(installed_directory(request))
     stamps = (*watch.stamps, (directory, stat_stamp(directory)))
-    ours = {(name, paths.installed / f"{name}.kmod") for name, paths in plan.paths.items()}
+    ours = _find_ours(plan)
     others = set(surroundings.installed_kmods) - ours
     is_same = set(_find_installed(request)) - ours == others
     return replace(watch, stamps=stamps, is_settled=watch.is_settled and is_settled and is_same)
 
 
+def _find_ours(plan: Plan) -> set[tuple[str, Path]]:
+    return {(name, paths.installed / f"{name}.kmod") for name, paths in plan.paths.items()}
+
+
+def find_others(session: Session) -> tuple[tuple[str, str], ...]:
+    """Give the kmods in the modules directory that a run does not install, by name."""
+    ours = _find_ours(session.plan)
+    found = _find_installed(session.request)
+    return tuple((name, str(path)) for name, path in found if (name, path) not in ours)
+
+
 def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
     """Hold the object directory of this machine for a block; purpose is for who must wait."""
     return hold_lock(machine_objdir(request) / RECORD_DIRECTORY / "lock", purpose)
-
-
-@contextlib.contextmanager
-def hold_scratch(request: Request, environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Have programs put their temporary files (TMPDIR) where those of killed ones are taken away.
-
-    Only who holds the object directory may ask for it. LLVM takes a '%' in a temporary name for a
-    letter to choose, so where there is one, programs keep to the caller's directory.
-    """
-    scratch = machine_objdir(request) / RECORD_DIRECTORY / _SCRATCH
-    if "%" in str(scratch):
-        yield environment
-        return
-    with contextlib.suppress(BuildsysError):  # an orphan of a killed run may still write there
-        remove_tree(scratch)
-    make_directory(scratch)
-    try:
-        yield {**environment, "TMPDIR": str(scratch)}
-    finally:
-        with contextlib.suppress(BuildsysError):
-            remove_tree(scratch)
 
 
 def open_store(request: Request, began_ns: int | None = None) -> Store:
@@ -287,7 +271,7 @@ def explain_steps(
     with lock_objdir(request, "explaining what is stale"):
         store = open_store(request)
         try:
-            stale = find_stale(plan, store)
+            stale = find_stale(plan.graph, store)
             return tuple(
                 (step.name, _explain(stale, step.name), store.last_reason(step.record))
                 for step in plan.steps
@@ -320,7 +304,7 @@ def make_executor(
 ) -> StepExecutor:
     """Make what runs the steps of a plan."""
     places = {module.name: str(module.place) for module in plan.modules}
-    return StepExecutor(tool_environment(environment), timeout_seconds, places, launching)
+    return StepExecutor(tool_environment(environment), timeout_seconds, places.get, launching)
 
 
 def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:
@@ -340,11 +324,10 @@ def _own_sources(packages: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _find_installed(request: Request) -> tuple[tuple[str, Path], ...]:
-    directory = _installed_directory(request)
-    paths = sorted(directory.glob("*/*.kmod"))
-    return tuple((path.stem, path) for path in paths if path.stem == path.parent.name)
+    return find_installed(installed_directory(request))
 
 
-def _installed_directory(request: Request) -> Path:
+def installed_directory(request: Request) -> Path:
+    """Give the modules directory of the machine and version below DESTDIR."""
     machine = request.target.machine.module_directory
     return module_directory(request.config.destdir, machine, request.target.version.release)

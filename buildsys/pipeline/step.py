@@ -183,6 +183,14 @@ class Step:
         object.__setattr__(self, "recipe", find_recipe(self.action, self.inputs, self.outputs))
 
 
+@frozen
+class Graph:
+    """Steps in an order in which each comes after those it needs; needs holds those by name."""
+
+    steps: tuple[Step, ...]
+    needs: dict[str, tuple[str, ...]]
+
+
 def find_recipe(action: Action, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> bytes:
     """Digest all that decides the result of a step beside the content of files (32 bytes)."""
     return digest_parts(

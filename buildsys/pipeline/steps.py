@@ -8,7 +8,7 @@ import importlib
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from buildsys.base.files import (
     make_directory,
@@ -23,7 +23,6 @@ from buildsys.base.programs import Call, CommandResult, CommandTimeoutError
 from buildsys.base.value import replace
 from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
 from buildsys.pipeline.executor import Seen, Work
-from buildsys.pipeline.launching import Launching
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.step import (
     AssymHeader,
@@ -42,6 +41,16 @@ Running = Generator[Call, CommandResult, CommandResult]
 Simple = Generate | AssymSource | AssymHeader | Check | Install | Record  # run no program
 
 
+class Launching(Protocol):
+    """How compilers are called through a launcher."""
+
+    def rename(self, argv: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Give the words with which a command is really started; None: without the launcher."""
+
+    def surround(self, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """Give the environment for that."""
+
+
 class StepExecutor:
     """Does steps, several side by side in one thread; environment is what programs get."""
 
@@ -49,12 +58,12 @@ class StepExecutor:
         self,
         environment: Mapping[str, str],
         timeout_seconds: float | None,
-        places: Mapping[str, str],
+        find_place: Callable[[str], str | None],
         launching: Launching | None = None,
     ) -> None:
         self._environment = environment
         self._timeout_seconds = timeout_seconds
-        self._places = places  # where each module is described, for messages
+        self._find_place = find_place  # where a module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
         self._judge: Any = None
@@ -115,7 +124,7 @@ class StepExecutor:
     def _require_inputs(self, step: Step) -> None:
         missing = [str(path) for path in step.inputs if not os.path.exists(path)]
         if missing:
-            place = self._places.get(step.module)
+            place = self._find_place(step.module)
             where = f"{place}: " if place else ""
             verb = "does not exist" if len(missing) == 1 else "do not exist"
             raise StepError(f"{where}{', '.join(missing)} {verb}")

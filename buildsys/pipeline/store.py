@@ -70,16 +70,20 @@ class Store:
         numbers = [known.identity for known in found if known is not None]
         return self._database.find_users(numbers) if len(numbers) == len(found) else None
 
-    def load(self, records: Collection[str], changed: Collection[str]) -> None:
-        """Read some records and their files, all of which are as they were but those changed."""
+    def load(self, records: Collection[str], changed: Collection[str]) -> bool:
+        """Read some records and their files, all of which are as they were but those changed.
+
+        False where a file of a record is not known: the record is damaged.
+        """
         dropped = [DROPPED + record for record in records]
         nodes = self._database.load_nodes((*records, *dropped))
         self._nodes.update(nodes)
         wanted = {number for node in nodes.values() for number in (*node.inputs, *node.outputs)}
         self._book.add(self._database.load_files(wanted - self._known.keys()))
-        for number in wanted:
+        for number in wanted & self._known.keys():
             file = self._known[number]
             file.is_current = file.path not in changed and file.stamp is not None
+        return wanted <= self._known.keys()
 
     def digest(self, path: str) -> bytes:
         """Digest a file, or the place that a directory is; ABSENT when there is none."""

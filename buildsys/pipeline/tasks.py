@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from doit.control import TaskControl
 from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed
@@ -14,12 +14,13 @@ from doit.task import Stream, Task
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.interrupts import exposed, shielded
-from buildsys.base.programs import Call, CommandResult, Ended, Programs
+from buildsys.base.programs import Call, CommandResult, Ended
 from buildsys.base.value import frozen
-from buildsys.pipeline.executor import Executor, Seen, Work
+from buildsys.pipeline.executor import Executor, Progress, Seen, Work
+from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
-from buildsys.pipeline.plan import Plan
-from buildsys.pipeline.step import Step
+from buildsys.pipeline.staleness import find_stale
+from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
 
@@ -27,60 +28,42 @@ _FLUSH_SECONDS = 0.1  # as much work may be lost to a kill
 _ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for others
 
 
-class Progress(Protocol):
-    """Who is told how it goes.
+@frozen
+class Ahead:
+    """What was found out and begun before: stale steps with why, when that began (monotonic).
 
-    has_moved_on tells whether a failure was followed by other output, and so may be overlooked.
+    preparations are called while programs run, beside those that the steps ask for.
     """
 
-    has_moved_on: bool
-
-    def begin(self, total: int) -> None:
-        """Some steps are stale, or may become so: total."""
-
-    def start(self, step: Step) -> None:
-        """A step starts."""
-
-    def finish(self, done: StepDone) -> None:
-        """A step was done."""
-
-    def skip(self, step: Step) -> None:
-        """A step turned out to be up to date."""
-
-    def fail(self, failed: StepFailed) -> None:
-        """A step failed."""
-
-    def end(self) -> None:
-        """Nothing more comes."""
-
-
-def find_stale(plan: Plan, store: Store) -> dict[str, str]:
-    """Say which steps must run and why; '' for those that depend on what others will make."""
-    stale: dict[str, str] = {}
-    for step in plan.steps:
-        if any(name in stale for name in plan.needs[step.name]):
-            stale[step.name] = ""
-        elif reason := store.stale_reason(step):
-            stale[step.name] = reason
-    return stale
+    stale: Mapping[str, str]
+    begin: float
+    head: HeadStart | None = None
+    preparations: tuple[Callable[[], object], ...] = ()
 
 
 def run_plan(
-    plan: Plan, store: Store, executor: Executor, progress: Progress, jobs: int, keep_going: bool
+    graph: Graph,
+    store: Store,
+    executor: Executor,
+    progress: Progress,
+    jobs: int,
+    keep_going: bool,
+    ahead: Ahead | None = None,
 ) -> RunResult:
     """Bring every step of a plan up to date, stale ones in parallel.
 
     KeyboardInterrupt ends the run early: what was finished is kept.
     """
-    begin = time.monotonic()
-    stale = find_stale(plan, store)
-    run = _Run(store, executor, progress)
+    begin = time.monotonic() if ahead is None else ahead.begin
+    ahead = Ahead(find_stale(graph, store), begin) if ahead is None else ahead
+    stale = ahead.stale
+    run = _Run(store, executor, progress, ahead)
     is_interrupted = False
     if stale:
-        steps = [step for step in plan.steps if step.name in stale]
+        steps = [step for step in graph.steps if step.name in stale]
         progress.begin(len(steps))
         try:
-            run.run(steps, plan.needs, jobs, keep_going)
+            run.run(steps, graph.needs, jobs, keep_going)
         except KeyboardInterrupt:
             is_interrupted = True
         finally:
@@ -90,9 +73,9 @@ def run_plan(
         done=tuple(run.done),
         failed=tuple(run.failed),
         left_out=tuple(
-            step for step in plan.steps if step.name in stale and step.name not in ended
+            step for step in graph.steps if step.name in stale and step.name not in ended
         ),
-        total=len(plan.steps),
+        total=len(graph.steps),
         is_interrupted=is_interrupted,
         moved=tuple(store.counts.forgotten),
         seconds=time.monotonic() - begin,
@@ -117,7 +100,9 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
         )
         self._run = run
         self._jobs = jobs
-        self._programs = Programs()
+        self._head = HeadStart() if run.ahead.head is None else run.ahead.head
+        self._programs = self._head.programs
+        self._preparing = deque(run.preparations)
         self._flushed = time.monotonic()
         self._begun: dict[int, _Begun] = {}  # by the key of its program
         self._ended: deque[Any] = deque()  # tasks that the dispatcher is to be told of
@@ -144,7 +129,12 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
                     break
             elif self.select_task(node, dispatcher.tasks):
                 self.reporter.execute_task(node.task)
-                self._go_on(_Begun(node, self._run.begin(node.task), time.monotonic()), None)
+                started = self._head.take(node.task.name)
+                if started is None:
+                    work = self._run.begin(node.task)
+                    self._go_on(_Begun(node, work, time.monotonic()), None)
+                else:
+                    self._begun[started.key] = _Begun(node, started.work, started.begin)
             else:
                 self._ended.append(node)
         return bool(self._begun)
@@ -154,9 +144,12 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
         while True:
             self._flush_when_due()
             with exposed():
-                ended = self._programs.wait(self._flushed + _FLUSH_SECONDS - time.monotonic())
-            if ended:
-                return ended
+                due = self._flushed + _FLUSH_SECONDS - time.monotonic()
+                ended = self._programs.wait(0.0 if self._preparing else due)
+                if ended:
+                    return ended
+                if self._preparing:
+                    self._preparing.popleft()()
 
     def _flush_when_due(self) -> None:
         if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
@@ -183,7 +176,7 @@ class _Runner(Runner):  # type: ignore[misc]  # doit has no types
 
     def _stop(self) -> None:
         """End what runs, and take its temporary files away."""
-        self._programs.close()
+        self._head.close()
         for begun in self._begun.values():
             begun.work.close()
 
@@ -212,8 +205,10 @@ class _Run:
     doit knows the tasks and their order; what they do is the executor's, in _Runner.
     """
 
-    def __init__(self, store: Store, executor: Executor, progress: Progress) -> None:
+    def __init__(self, store: Store, executor: Executor, progress: Progress, ahead: Ahead) -> None:
         self.store = store
+        self.ahead = ahead
+        self.preparations: list[Callable[[], object]] = []
         self.progress = progress
         self.steps: Mapping[str, Step] = {}
         self.tickets: dict[str, Ticket] = {}
@@ -233,6 +228,7 @@ class _Run:
     ) -> None:
         """Run the steps under doit; an exception that is a bug of ours comes through."""
         self.steps = {step.name: step for step in steps}
+        self.preparations = [*self._executor.prepare(steps), *self.ahead.preparations]
         control = TaskControl([self._make_task(step, needs[step.name]) for step in steps])
         control.process(None)
         _Runner(self, keep_going, max(1, jobs)).run_all(control.task_dispatcher())
@@ -272,6 +268,11 @@ class _DependencyManager:
     def get_status(self, task: Any, _tasks: object) -> _Status:
         """Decide, when all that a task needs is done, whether it must run."""
         step = self._run.steps[task.name]
+        head = self._run.ahead.head
+        ticket = None if head is None else head.find_ticket(step.name)
+        if ticket is not None:
+            self._run.tickets[step.name] = ticket
+            return _Status("run")
         try:
             reason = self._run.store.stale_reason(step)
             if not reason:

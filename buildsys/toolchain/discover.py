@@ -9,7 +9,7 @@ from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.value import frozen
-from buildsys.toolchain.argv import tool_environment
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.identity import compiler_files, linker_behind, program_files, script_files
 from buildsys.toolchain.kind import Candidate, Kind, Role, load_kind
 from buildsys.toolchain.model import (

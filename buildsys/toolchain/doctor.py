@@ -10,8 +10,8 @@ from pathlib import Path
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError
 from buildsys.base.value import frozen
-from buildsys.toolchain.argv import tool_environment
 from buildsys.toolchain.discover import find_toolchain
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.kind import list_kinds, load_kind
 from buildsys.toolchain.model import Machine, MissingTool, Toolchain
 from buildsys.toolchain.trial import Trial, run_trial

@@ -17,8 +17,8 @@ from buildsys.toolchain.argv import (
     module_cflags,
     module_cppflags,
     module_ldflags,
-    tool_environment,
 )
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import ElfKind, Machine, Toolchain
 

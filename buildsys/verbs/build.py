@@ -1,30 +1,35 @@
 """The verbs build and install."""
 
 import argparse
-import importlib
-import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from buildsys import snapshot
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import make_directory, write_whole
-from buildsys.base.value import frozen, replace
+from buildsys.base.value import replace
 from buildsys.base.wording import count, show_path
-from buildsys.check.verdict import Severity
+from buildsys.check.verdict import Finding
+from buildsys.check.verdictfile import load_verdict
 from buildsys.cli import Context
 from buildsys.config import Config
-from buildsys.pipeline.judge import load_verdicts
-from buildsys.pipeline.progress import LineProgress
+from buildsys.install.receipt import Receipt
+from buildsys.pipeline.again import Rerun
+from buildsys.pipeline.executor import Progress
+from buildsys.pipeline.frame import Frame, Looks, make_progress
+from buildsys.pipeline.framing import make_frame
+from buildsys.pipeline.notes import Notes, describe_left_over, make_notes
+from buildsys.pipeline.plancache import Planned
 from buildsys.pipeline.report import (
     describe_failures,
-    describe_notes,
     describe_pruned,
     describe_summary,
     describe_up_to_date,
 )
-from buildsys.pipeline.session import RunOptions, Session, run_session
-from buildsys.pipeline.tasks import Progress
+from buildsys.pipeline.runoptions import RunOptions
+from buildsys.pipeline.session import Session, run_session
 from buildsys.pipeline.variant import find_variants
 from buildsys.snapshotfile import render_snapshot
 from buildsys.verbs.fromset import install_from
@@ -88,51 +93,65 @@ def _run_once(
     options: RunOptions,
     is_last: bool = True,
 ) -> tuple[ExitStatus, Session]:
-    progress = _make_progress(arguments)
+    looks = Looks(arguments.quiet, arguments.verbose)
+    progress = make_progress(looks)
     session = run_session(config, environment, options, progress)
-    notes = _notes(session, context)
+    tree = session.request.tree
+    is_last = is_last and (tree is None or not tree.variants)
+    return tell_end(session, context, options, looks, progress, is_last), session
+
+
+def tell_rerun(
+    planned: Planned,
+    rerun: Rerun,
+    left_over: tuple[Receipt, ...],
+    words: Sequence[str],
+    directory: Path,
+    environment: dict[str, str],
+    frame: Frame,
+    progress: Progress,
+) -> ExitStatus:
+    """Say what came of a further run that did not do all."""
+    context = Context(directory, environment, tuple(words))
+    session = Session(planned.request, planned.plan, rerun.result, left_over, rerun.watch)
+    return tell_end(session, context, frame.options, frame.looks, progress, is_last=False)
+
+
+def tell_end(
+    session: Session,
+    context: Context,
+    options: RunOptions,
+    looks: Looks,
+    progress: Progress,
+    is_last: bool,
+) -> ExitStatus:
+    """Say what came of a run, and leave what a next one need not find out again."""
+    findings = _find_findings(session)
+    fixed = _fixed_notes(session)
+    left_over = describe_left_over(session.left_over, context.directory)
+    said = [finding for some in findings.values() for finding in some]
+    notes = make_notes(said, left_over, fixed)
     status = session.result.exit_status
     tree = session.request.tree
     if status is not ExitStatus.FAILED and tree is not None and tree.troubles:
         status = ExitStatus.FAILED
     is_done = status is ExitStatus.DONE
-    has_install = options.has_install
-    if arguments.quiet and is_done:
+    if looks.is_quiet and is_done:
         message = "\n".join(notes.doubts)
     else:
         failures = describe_failures(session.result) if progress.has_moved_on else ""
-        message = _describe(session, context, notes, failures, has_install)
+        message = _describe(session, context, notes, failures, options.has_install)
     if message:
         print(message, file=sys.stdout if is_done else sys.stderr)
-    is_last = is_last and (tree is None or not tree.variants)
     is_whole = session.result.exit_status is ExitStatus.DONE and not session.result.moved
     if is_whole and is_last and session.watch.is_settled:
-        up_to_date = describe_up_to_date(session, has_install, context.directory)
-        is_short = arguments.quiet and is_done
-        lines = notes.doubts if is_short else (*notes.lines, *notes.doubts, up_to_date)
-        _save_snapshot(session, context, status, "".join(f"{line}\n" for line in lines))
-    return status, session
-
-
-def _make_progress(arguments: argparse.Namespace) -> Progress:
-    if sys.stdout.isatty() and sys.stderr.isatty() and not arguments.quiet:
-        bar: Progress = importlib.import_module("buildsys.pipeline.bar").BarProgress(
-            arguments.verbose
-        )
-        return bar
-    return LineProgress(arguments.verbose, arguments.quiet)
-
-
-@frozen
-class _Notes:
-    """What a person must know beside failures; doubts are told even to who wants no words."""
-
-    lines: tuple[str, ...]
-    doubts: tuple[str, ...]
+        frame = make_frame(session, options, looks, status, context.directory, findings, fixed)
+        _save_snapshot(session, context, frame, notes)
+    return status
 
 
 def _describe(
-    session: Session, context: Context, notes: _Notes, failures: str, has_install: bool
+    session: Session, context: Context, notes: Notes, failures: str, has_install: bool
 ) -> str:
     result = session.result
     lines = [failures] if failures else []
@@ -150,29 +169,22 @@ def _describe(
     return "\n".join(lines)
 
 
-def _notes(session: Session, context: Context) -> _Notes:
-    """Say what else a person must know: warnings, what was not checked, what is left over."""
-    paths = session.plan.paths
-    verdicts = load_verdicts(paths[m.name].verdict for m in session.plan.modules)
-    lines = list(describe_notes(verdicts, Severity.WARNING))
-    doubts = list(describe_notes(verdicts, Severity.NOTE))
-    if session.left_over:
-        names = ", ".join(receipt.name for receipt in session.left_over)
-        place = session.left_over[0]
-        where = show_path(place.destdir / place.directory, context.directory)
-        lines.append(
-            f"left over in {where}, no longer described: {names}"
-            " (remove with 'modbuild uninstall --left-over')"
-        )
-    lines.extend(_describe_tree(session))
+def _find_findings(session: Session) -> dict[str, tuple[Finding, ...]]:
+    """Give what the verdicts of modules say beside that they are fit, by module."""
+    paths = ((m.name, session.plan.paths[m.name].verdict) for m in session.plan.modules)
+    verdicts = {name: load_verdict(path) for name, path in paths if path.exists()}
+    return {name: verdict.findings for name, verdict in verdicts.items() if verdict.findings}
+
+
+def _fixed_notes(session: Session) -> Notes:
+    """Say what is the same for each run of this request."""
+    lines = list(_describe_tree(session))
     limits = session.request.target.machine.limits
     label = session.request.target.machine.label
-    if limits:
-        doubts.append(f"limits of {label}: {limits}")
     others = session.request.other_modules
     if others:
         lines.append(f"{count(len(others), 'module')} not for {label}: {', '.join(others)}")
-    return _Notes(tuple(lines), tuple(doubts))
+    return Notes(tuple(lines), (f"limits of {label}: {limits}",) if limits else ())
 
 
 def _describe_tree(session: Session) -> list[str]:
@@ -187,17 +199,16 @@ def _describe_tree(session: Session) -> list[str]:
     return lines
 
 
-def _save_snapshot(session: Session, context: Context, status: ExitStatus, message: str) -> None:
+def _save_snapshot(session: Session, context: Context, frame: Frame, notes: Notes) -> None:
     """Leave the answer for a next run that finds every file as it is now."""
     key = _request_key(context)
     objdir = str(session.request.config.objdir)
-    path = snapshot.snapshot_path(objdir, key)
+    path = Path(snapshot.snapshot_path(objdir, key))
     try:
-        make_directory(session.request.config.objdir / ".snapshots")
+        make_directory(path.parent)
         stamps = [
             (path, None if stamp is None else stamp.numbers) for path, stamp in session.watch.stamps
         ]
-        content = render_snapshot(key, f"{int(status)}{message}", stamps)
-        write_whole(session.request.config.objdir / ".snapshots" / os.path.basename(path), content)
+        write_whole(path, render_snapshot(key, frame.answer(notes), stamps, frame.render()))
     except BuildsysError as error:
         print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

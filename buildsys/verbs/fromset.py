@@ -11,8 +11,8 @@ from buildsys.cli import Context
 from buildsys.install.switch import describe_switch
 from buildsys.pipeline.fromset import FromSet, SetInstalled, install_set
 from buildsys.pipeline.needing import describe_needs
+from buildsys.pipeline.notes import describe_notes
 from buildsys.pipeline.outcome import StepError
-from buildsys.pipeline.report import describe_notes
 from buildsys.verbs.settings import read_config
 
 
@@ -42,10 +42,11 @@ def install_from(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 
 
 def _tell(done: SetInstalled, arguments: argparse.Namespace, context: Context) -> None:
-    doubts = [done.warnings.strip(), *describe_notes(done.verdicts, Severity.NOTE)]
+    findings = [finding for verdict in done.verdicts for finding in verdict.findings]
+    doubts = [done.warnings.strip(), *describe_notes(findings, Severity.NOTE)]
     where = show_path(done.tree, context.directory)
     lines = [f"signed by {signer}" for signer in done.signers]
-    lines += describe_notes(done.verdicts, Severity.WARNING)
+    lines += describe_notes(findings, Severity.WARNING)
     lines += [describe_switch(done.switch)]
     modules = count(len(done.verdicts), "module")
     if done.debug:

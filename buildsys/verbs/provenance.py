@@ -27,8 +27,8 @@ from buildsys.provenance.build import (
     strip_words,
 )
 from buildsys.provenance.documents import render_sbom, render_statement
-from buildsys.toolchain.argv import tool_environment
 from buildsys.toolchain.doctor import ask_version
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.model import Toolchain
 from buildsys.verbs.settings import read_config
 from buildsys.version import __version__

@@ -46,7 +46,7 @@ from buildsys.pipeline.release import (
     worst_status,
     write_outcome,
 )
-from buildsys.pipeline.session import RunOptions
+from buildsys.pipeline.runoptions import RunOptions
 from buildsys.provenance.signing import parse_key, refuse_missing_key
 from buildsys.report.model import BuildOutcome, ModuleResult, Report, Stage, State, Target
 from buildsys.report.writing import STANDARD_OUTPUT, Wanted, parse_wanted, write_reports

@@ -11,13 +11,14 @@ from workspace import Workspace
 from buildsys.base.digest import stat_stamp
 from buildsys.base.value import replace
 from buildsys.pipeline import plancache
+from buildsys.pipeline.beside import find_beside
 from buildsys.pipeline.keptplan import render_kept
 from buildsys.pipeline.plan import make_plan
 from buildsys.pipeline.plancache import Planned, find_planned, save_planned
 from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import find_surroundings
 from buildsys.pipeline.settings import load_config
-from buildsys.pipeline.watch import find_beside
+from buildsys.pipeline.step import Graph
 
 KEY = b"install"
 
@@ -83,7 +84,7 @@ def test_damaged_or_foreign_bytes_are_no_plan(workspace: Workspace, planned: Pla
 @pytest.mark.usefixtures("planned")
 def test_nothing_but_values_of_this_package_is_made(workspace: Workspace) -> None:
     path, guard = plancache._places(workspace.path("obj"), KEY)
-    evil = render_kept((), {}, shutil.rmtree, ())
+    evil = render_kept(Graph((), {}), shutil.rmtree, ())
     text = guard.read_bytes()
     before, after = plancache._digest(path.read_bytes()), plancache._digest(evil)
     path.write_bytes(evil)

@@ -6,7 +6,7 @@ from workspace import Workspace
 
 from buildsys.base.value import replace
 from buildsys.check.rulebook import find_rule, finding
-from buildsys.check.verdict import Finding, Outcome, Severity, Verdict
+from buildsys.check.verdict import Finding, Severity
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepFailed
 from buildsys.pipeline.report import describe_failures, describe_notes
 from buildsys.pipeline.step import Command, Step
@@ -15,12 +15,8 @@ COMMAND = Command("compile", ("cc",), Path("/o"), (), None, ())
 COMPILE = Step("compile:hello/hello.o", "hello", COMMAND, (), ())
 
 
-def verdict(name: str, *findings: Finding) -> Verdict:
-    return Verdict(name, Path(f"{name}.kmod"), bytes(32), "k", Outcome.LOADS, findings)
-
-
-def warn(name: str, rule: str = "weak-unused") -> Verdict:
-    return verdict(name, finding(rule, Path(f"{name}.kmod"), f"about {name}"))
+def warn(name: str, rule: str = "weak-unused") -> Finding:
+    return finding(rule, Path(f"{name}.kmod"), f"about {name}")
 
 
 def test_a_few_warnings_have_a_line_each() -> None:
@@ -37,8 +33,8 @@ def test_many_warnings_of_a_rule_have_one_line_that_names_some() -> None:
 
 
 def test_what_was_not_checked_is_one_line_a_rule_with_the_mend() -> None:
-    verdicts = [warn("a", "symbols-unknown"), warn("b", "symbols-unknown"), warn("c")]
-    (line,) = describe_notes(verdicts, Severity.NOTE)
+    findings = [warn("a", "symbols-unknown"), warn("b", "symbols-unknown"), warn("c")]
+    (line,) = describe_notes(findings, Severity.NOTE)
     assert line.startswith("not checked: symbols-unknown in 2 modules (a, b): ")
     assert line.endswith("; give a kernel of this machine with --kernel")
     assert describe_notes([], Severity.NOTE) == ()

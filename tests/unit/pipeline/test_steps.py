@@ -12,7 +12,7 @@ from buildsys.pipeline.steps import StepExecutor
 
 
 def executor(timeout_seconds: float | None = None) -> StepExecutor:
-    return StepExecutor(dict(os.environ), timeout_seconds, {"m": "modules/m/m.yaml"})
+    return StepExecutor(dict(os.environ), timeout_seconds, {"m": "modules/m/m.yaml"}.get)
 
 
 def command_step(directory: Path, script: str, depfile: bool = False) -> Step:

@@ -10,8 +10,8 @@ from buildsys.toolchain.argv import (
     link_argv,
     module_aflags,
     module_ldflags,
-    tool_environment,
 )
+from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.machine import load_machine
 from buildsys.toolchain.model import (
     CompilerFamily,

@@ -1,0 +1,183 @@
+"""A further run of a request of which little changed: the kept plan, and the steps it touches.
+
+The snapshot says which files have other stamps than at the end of the last full success. A step
+that reads and makes none of them is as it was, so it is not looked at, and nothing of it is read.
+Whatever is not that simple (a directory changed, what decides the plan did) is not done here.
+"""
+
+import importlib
+import os
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Any
+
+from buildsys.base.digest import stat_stamp
+from buildsys.base.files import remove_temporaries
+from buildsys.base.locks import hold_lock
+from buildsys.base.value import frozen
+from buildsys.pipeline.executor import Progress
+from buildsys.pipeline.frame import Frame
+from buildsys.pipeline.headstart import HeadStart
+from buildsys.pipeline.installed import find_installed
+from buildsys.pipeline.keptplan import KeptPlan
+from buildsys.pipeline.objdir import RECORD_DIRECTORY
+from buildsys.pipeline.outcome import RunResult
+from buildsys.pipeline.scratch import hold_scratch
+from buildsys.pipeline.staleness import find_stale, forget_changed_modes
+from buildsys.pipeline.step import Graph, Step
+from buildsys.pipeline.steps import StepExecutor
+from buildsys.pipeline.store import Store
+from buildsys.pipeline.watch import Watch, take_watch
+from buildsys.toolchain.environment import tool_environment
+
+_MANY = 200  # changed files, with which nothing would be won
+
+
+@frozen
+class Rerun:
+    """What came of it; watch is of the files of the steps that were looked at."""
+
+    result: RunResult
+    steps: tuple[Step, ...]
+    watch: Watch
+
+
+def is_simple(kept: KeptPlan, changed: Collection[str]) -> bool:
+    """Tell whether only files changed that steps read or make."""
+    return (
+        len(changed) <= _MANY
+        and kept.heeded.isdisjoint(changed)
+        and not any(map(_is_directory, changed))
+    )
+
+
+def run_again(
+    frame: Frame,
+    kept: KeptPlan,
+    changed: Collection[str],
+    environment: Mapping[str, str],
+    began_ns: int,
+    progress: Progress,
+) -> Rerun | None:
+    """Bring up to date what changed files decide; None: a whole run must do it.
+
+    began_ns is when the run began, before it was looked for changes (ns of the wall clock).
+    """
+    objects = Path(frame.objects)
+    record = objects / RECORD_DIRECTORY
+    with (
+        hold_lock(record / "lock", frame.purpose),
+        hold_scratch(objects, environment) as programs,
+    ):
+        store = Store(record / "store.sqlite3", began_ns, is_whole=False)
+        try:
+            graph = _find_graph(kept, store, changed)
+            if graph is None:
+                return None
+            executor = StepExecutor(
+                tool_environment(programs),
+                frame.options.timeout_seconds,
+                lambda module: _find_place(kept, module),
+            )
+            result = _run(frame, kept, graph, store, executor, progress)
+            return Rerun(result, graph.steps, _watch(frame, kept, graph.steps, store, began_ns))
+        finally:
+            store.close()
+
+
+def load_whole(kept: KeptPlan) -> Any:
+    """Give the whole plan, with the request that it was made of."""
+    return importlib.import_module("buildsys.pipeline.plancache").load_planned(kept)
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _find_graph(kept: KeptPlan, store: Store, changed: Collection[str]) -> Graph | None:
+    """Give the steps that read or made changed files, and all that need them."""
+    users = store.find_users(changed)
+    if users is None:
+        return None
+    chosen: set[int] = set()
+    all_needs = kept.needs()
+    for number, some in enumerate(all_needs):
+        if not chosen.isdisjoint(some) or kept.record(number) in users:
+            chosen.add(number)
+    names = kept.names
+    needs = {
+        names[number]: tuple([names[some] for some in all_needs[number] if some in chosen])
+        for number in sorted(chosen)
+    }
+    steps = tuple(map(kept.step, sorted(chosen)))
+    if not store.load([step.record for step in steps], changed):
+        return None
+    return Graph(steps, needs)
+
+
+def _run(
+    frame: Frame,
+    kept: KeptPlan,
+    graph: Graph,
+    store: Store,
+    executor: StepExecutor,
+    progress: Progress,
+) -> RunResult:
+    begin = time.monotonic()
+    _sweep(graph.steps)
+    forget_changed_modes(graph.steps, store)
+    stale = find_stale(graph, store)
+    if not stale:
+        return RunResult((), (), (), len(kept.names), False, (), 0.0)
+    options = frame.options
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    head = HeadStart()
+    try:
+        head.start(graph, stale, store, executor, jobs)
+        tasks = importlib.import_module("buildsys.pipeline.tasks")
+        ahead = tasks.Ahead(stale, begin, head)
+        result: RunResult = tasks.run_plan(
+            graph, store, executor, progress, jobs, options.is_keep_going, ahead
+        )
+    finally:
+        head.close()
+    if result.left_out and options.has_install and options.is_keep_going:
+        session = importlib.import_module("buildsys.pipeline.session")
+        result = session.install_passed(
+            load_whole(kept), options, store, executor, progress, jobs, result
+        )
+    return result
+
+
+def _find_place(kept: KeptPlan, module: str) -> str | None:
+    """Say where a module is described: for messages alone, so that it may take time."""
+    modules = load_whole(kept).plan.modules
+    return next((str(one.place) for one in modules if one.name == module), None)
+
+
+def _sweep(steps: Collection[Step]) -> None:
+    """Remove the temporary files that a killed run left beside outputs of modules."""
+    outputs = (os.fspath(path) for step in steps if step.module for path in step.outputs)
+    for directory in dict.fromkeys(map(os.path.dirname, outputs)):
+        remove_temporaries(Path(directory))
+
+
+def _watch(
+    frame: Frame, kept: KeptPlan, steps: Collection[Step], store: Store, began_ns: int
+) -> Watch:
+    is_settled = store.settle()
+    watch = take_watch(store.seen(steps), (), began_ns)
+    stamps = watch.stamps
+    if frame.options.has_install:  # we install there, so what else is there must be as it was
+        directory = Path(frame.installed)
+        stamps = (*stamps, (frame.installed, stat_stamp(directory)))
+        ours = set(kept.modules)
+        found = find_installed(directory)
+        others = tuple((name, str(path)) for name, path in found if name not in ours)
+        is_settled = is_settled and others == frame.others
+    return Watch(stamps, watch.is_settled and is_settled, frozenset())

@@ -1,0 +1,45 @@
+"""Taking down what a run leaves for the next one, from all that it knew."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildsys.base.errors import ExitStatus
+from buildsys.check.verdict import Finding
+from buildsys.pipeline.frame import Frame, Looks
+from buildsys.pipeline.notes import Notes
+from buildsys.pipeline.paths import machine_objdir, receipts_directory
+from buildsys.pipeline.report import describe_through, describe_up_to_date
+from buildsys.pipeline.runoptions import RunOptions
+from buildsys.pipeline.session import Session, find_others, installed_directory
+
+
+def make_frame(
+    session: Session,
+    options: RunOptions,
+    looks: Looks,
+    status: ExitStatus,
+    directory: Path,
+    findings: Mapping[str, tuple[Finding, ...]],
+    fixed: Notes,
+) -> Frame:
+    """Give what a further run of the same request needs; directory is where words are relative to.
+
+    With a launcher, and where what is left over is removed, there is more to do than run steps.
+    """
+    request = session.request
+    is_simple = not request.config.launcher and not options.has_prune
+    return Frame(
+        plan=session.identity if is_simple else b"",
+        status=int(status),
+        options=options,
+        looks=looks,
+        objects=str(machine_objdir(request)),
+        purpose=f"building {request.target.machine.label}",
+        installed=str(installed_directory(request)),
+        receipts=str(receipts_directory(request)),
+        through=describe_through(session, options.has_install, directory),
+        up_to_date=describe_up_to_date(session, options.has_install, directory),
+        fixed=fixed,
+        findings=findings,
+        others=find_others(session),
+    )

@@ -1,0 +1,16 @@
+"""The kmods in a modules directory, whoever put them there."""
+
+import os
+from pathlib import Path
+
+
+def find_installed(directory: Path) -> tuple[tuple[str, Path], ...]:
+    """Give NAME/NAME.kmod of a modules directory, by name; none where there is no directory."""
+    try:
+        with os.scandir(directory) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError:
+        return ()
+    top = os.fspath(directory)
+    found = ((name, f"{top}/{name}/{name}.kmod") for name in names)
+    return tuple((name, Path(path)) for name, path in found if os.path.lexists(path))
