@@ -19,6 +19,23 @@ def main() -> int:
     return answer(sys.argv[1:])
 
 
+def run_and_exit() -> None:
+    """End the process with the status of its run, at once: nothing is left to be cleared away."""
+    status = 1
+    try:
+        status = main()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            status = status or 1
+    os._exit(status)
+
+
 def answer(arguments: list[str]) -> int:
     """Do what a command line says, in the shortest way that is right; give the exit status."""
     began_ns = time.time_ns()
@@ -95,4 +112,4 @@ def _find_answer(arguments: list[str]) -> tuple[str, bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit()

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "buildsys"
 # Every part with the parts that it may import; itself is understood, '' is the package's own.
 MAY_IMPORT = {
     "__main__": {"snapshot"},
+    "launch": set(),
     "bootstrap": set(),
     "version": set(),
     "snapshot": set(),

@@ -7,8 +7,9 @@ from workspace import Workspace
 from buildsys.base.value import replace
 from buildsys.check.rulebook import find_rule, finding
 from buildsys.check.verdict import Finding, Severity
+from buildsys.pipeline.notes import describe_notes
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepFailed
-from buildsys.pipeline.report import describe_failures, describe_notes
+from buildsys.pipeline.report import describe_failures
 from buildsys.pipeline.step import Command, Step
 
 COMMAND = Command("compile", ("cc",), Path("/o"), (), None, ())
