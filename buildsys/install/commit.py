@@ -15,6 +15,7 @@ from buildsys.base.exchange import exchange_names, move_directory
 from buildsys.base.files import (
     is_temporary,
     make_directory,
+    read_if_there,
     read_whole,
     remove_file,
     remove_tree,
@@ -26,7 +27,8 @@ from buildsys.base.interrupts import shielded
 from buildsys.base.value import frozen
 from buildsys.install.receipt import (
     Receipt,
-    parse_receipt,
+    receipt_document,
+    receipt_from,
     receipt_path,
     render_receipt,
 )
@@ -161,7 +163,7 @@ def write_books(books: Books) -> None:
     for receipt in books.receipts:
         path = receipt_path(books.directory, receipt.name)
         content = render_receipt(receipt)
-        if not path.exists() or read_whole(path) != content:
+        if read_if_there(path) != content:
             changed.append((path, content))
     write_all_durably(changed)
     if books.receipts:
@@ -187,7 +189,7 @@ def _render(change: Change) -> bytes:
         "inode": change.inode,
         "receipts_directory": str(books.directory),
         "metalog": str(books.metalog),
-        "receipts": [json.loads(render_receipt(receipt)) for receipt in books.receipts],
+        "receipts": [receipt_document(receipt) for receipt in books.receipts],
         "removed": list(books.removed),
         "gone": [str(path) for path in books.gone],
     }
@@ -202,9 +204,7 @@ def _parse(content: bytes, path: Path, tree: Path) -> Change:
         books = Books(
             Path(document["receipts_directory"]),
             Path(document["metalog"]),
-            tuple(
-                parse_receipt(json.dumps(entry).encode(), path) for entry in document["receipts"]
-            ),
+            tuple([receipt_from(entry, path) for entry in document["receipts"]]),
             tuple(str(name) for name in document["removed"]),
             tuple(PurePosixPath(name) for name in document["gone"]),
         )

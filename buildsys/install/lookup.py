@@ -11,6 +11,7 @@ from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.value import frozen
 from buildsys.install.layout import InstallPlace
 
+_CHUNK_BYTES = 1 << 20
 NOT_A_FILE = b""  # what digest_below says of a link or a directory; no file digests to it
 
 
@@ -49,9 +50,9 @@ def is_for_other_processor(new: Path, installed: Path) -> bool:
 
 def _read_processor(path: Path) -> bytes | None:
     """Read EI_CLASS, EI_DATA and e_machine as they stand; None when there is no ELF file."""
-    if not path.is_file():
-        return None  # a pipe would be waited for
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # a pipe would be waited for
         with open(path, "rb") as stream:
             header = stream.read(20)
     except OSError:
@@ -79,9 +80,13 @@ def refuse_missing_privilege(place: InstallPlace) -> None:
 def read_chunks(path: Path) -> Iterator[bytes]:
     """Give a file's content in pieces of at most 1 MiB."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            while chunk := stream.read(1 << 20):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            most = min(os.fstat(descriptor).st_size + 1, _CHUNK_BYTES)
+            while chunk := os.read(descriptor, most):
                 yield chunk
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
 

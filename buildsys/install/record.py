@@ -31,7 +31,12 @@ def refuse_odd_metalog(path: Path) -> None:
 def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:
     """Give a line for each installed file and each directory above it, '.' included, by path."""
     files = [file for receipt in receipts for file in receipt.files]
-    directories = {parent for file in files for parent in file.target.parents}
+    directories: set[PurePosixPath] = set()
+    for file in files:
+        path = file.target.parent
+        while path not in directories:  # what is above one that is known is known, too
+            directories.add(path)
+            path = path.parent
     entries = [
         MetalogEntry(path, EntryType.DIRECTORY, DIRECTORY_MODE, UNAME, GNAME)
         for path in directories
@@ -42,7 +47,7 @@ def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:
         )
         for file in files
     ]
-    return tuple(sorted(entries, key=lambda entry: entry.path))
+    return tuple(sorted(entries, key=lambda entry: entry.path.parts))
 
 
 def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:

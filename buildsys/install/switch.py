@@ -86,11 +86,9 @@ def switch_modules(
     refuse_foreign_root(place, host or find_host())
     refuse_missing_privilege(place)
     refuse_odd_metalog(installation.metalog)
+    here = place.destdir.absolute(), place.target
     for order in orders:
-        if (order.receipt.destdir, order.receipt.directory) != (
-            place.destdir.absolute(),
-            place.target,
-        ):
+        if (order.receipt.destdir, order.receipt.directory) != here:
             raise BuildsysError(f"module {order.name} was ordered for another place", place.destdir)
     make_directory(place.destdir)
     parent = installation.tree.parent
@@ -175,7 +173,7 @@ def _stage(root: Path, tree: Path, layout: Layout, is_privileged: bool) -> int:
         for entry in layout.directories:
             staged.add_directory(entry.name, entry.mode & 0o7777, entry.owner)
         for name in layout.shared:
-            staged.share(tree / name, name)
+            staged.share(f"{tree}/{name}", name)
         owner = ROOT_OWNER if is_privileged else None
         for writing in layout.written:
             file = writing.file
