@@ -7,6 +7,7 @@ the present one was moved aside already, put in place.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -79,9 +80,12 @@ class Change:
         return self.tree.with_name(_JOURNAL)
 
 
-def commit_change(change: Change, can_exchange: bool = True) -> None:
+def commit_change(
+    change: Change, former: Mapping[str, Receipt] | None = None, can_exchange: bool = True
+) -> None:
     """Put the staged tree in place, keep the former one, and write the books.
 
+    former are the present receipts as they were read, by module.
     A signal waits for the end of it: the journal would help, but only in the next run.
     """
     with shielded():
@@ -89,9 +93,9 @@ def commit_change(change: Change, can_exchange: bool = True) -> None:
         try:
             _switch(change, can_exchange)
         except BuildsysError:
-            finish_change(change)
+            finish_change(change, former)
             raise
-        finish_change(change)
+        finish_change(change, former)
 
 
 def _switch(change: Change, can_exchange: bool) -> None:
@@ -120,7 +124,7 @@ def recover_change(tree: Path) -> bool:
     return True
 
 
-def finish_change(change: Change) -> bool:
+def finish_change(change: Change, former: Mapping[str, Receipt] | None = None) -> bool:
     """Go on from wherever a change is: True when the next tree stands, False when it is undone."""
     try:
         is_done = _find_inode(change.tree) == change.inode
@@ -133,7 +137,7 @@ def finish_change(change: Change) -> bool:
         if is_done:
             _keep_former(change)
             sync_directory(change.tree.parent)
-            write_books(change.books)
+            write_books(change.books, former)
         else:
             remove_tree(change.staged.parent)
         remove_file(change.journal)
@@ -156,11 +160,16 @@ def _keep_former(change: Change) -> None:
         remove_tree(directory)
 
 
-def write_books(books: Books) -> None:
-    """Make receipts and METALOG say what stands in the tree."""
+def write_books(books: Books, former: Mapping[str, Receipt] | None = None) -> None:
+    """Make receipts and METALOG say what stands in the tree.
+
+    A receipt that is the very value among former was read from its file, and has these bytes.
+    """
     make_directory(books.directory)
     changed = []
     for receipt in books.receipts:
+        if former and former.get(receipt.name) is receipt:
+            continue
         path = receipt_path(books.directory, receipt.name)
         content = render_receipt(receipt)
         if read_if_there(path) != content:

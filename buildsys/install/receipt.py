@@ -1,8 +1,9 @@
 """The receipt of one installed module: what was put where, from which judged bytes."""
 
+import functools
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -125,8 +126,8 @@ def receipt_from(raw: Any, path: Path) -> Receipt:
             raise ValueError(raw["format"])
         receipt = Receipt(
             _text(raw["name"]),
-            Path(_text(raw["destdir"])),
-            PurePosixPath(_text(raw["directory"])),
+            _destdir(_text(raw["destdir"])),
+            _directory(_text(raw["directory"])),
             bytes.fromhex(raw["verdict"]),
             tuple([_parse_file(file) for file in raw["files"]]),
         )
@@ -137,6 +138,16 @@ def receipt_from(raw: Any, path: Path) -> Receipt:
     except (ValueError, TypeError, KeyError, BuildsysError) as error:
         raise BuildsysError(_BROKEN, path) from error
     return receipt
+
+
+@functools.lru_cache(16)  # all receipts of a tree name the same
+def _destdir(text: str) -> Path:
+    return Path(text)
+
+
+@functools.lru_cache(16)
+def _directory(text: str) -> PurePosixPath:
+    return PurePosixPath(text)
 
 
 def _names(own: str) -> tuple[str, ...]:
@@ -187,13 +198,18 @@ def find_receipt(path: Path) -> Receipt | None:
         return None
 
 
-def load_receipts(directory: Path, but: Collection[str] = ()) -> tuple[Receipt, ...]:
-    """Read the receipts of a directory but some, by module name; none when it does not exist."""
+def load_receipts(
+    directory: Path, but: Collection[str] = (), known: Mapping[bytes, Receipt] | None = None
+) -> tuple[Receipt, ...]:
+    """Read the receipts of a directory but some, by module name; none when it does not exist.
+
+    known are receipts at hand by their bytes: where a file has these, it is that very value.
+    """
     try:
-        with os.scandir(directory) as found:
+        with os.scandir(directory) as entries:
             names = sorted(
                 entry.name
-                for entry in found
+                for entry in entries
                 if entry.name.endswith(SUFFIX)
                 and not entry.name.startswith(".")
                 and entry.name.removesuffix(SUFFIX) not in but
@@ -203,4 +219,6 @@ def load_receipts(directory: Path, but: Collection[str] = ()) -> tuple[Receipt, 
         return ()
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
-    return tuple([load_receipt(directory / name) for name in names])
+    known = known or {}
+    found = ((name, read_whole(f"{directory}/{name}")) for name in names)
+    return tuple([known.get(data) or parse_receipt(data, directory / name) for name, data in found])

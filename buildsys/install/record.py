@@ -1,6 +1,6 @@
 """Keep METALOG in step with the receipts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
@@ -11,6 +11,7 @@ from buildsys.install.receipt import Receipt
 from buildsys.metalog import (
     EntryType,
     MetalogEntry,
+    MetalogLine,
     merge_metalog,
     parse_metalog,
     render_metalog,
@@ -55,20 +56,33 @@ def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:
 
     The line of a plist that a module no longer has goes. path's directory is made if need be.
     """
+    entries = metalog_entries(receipts)
+
+    def change(content: bytes) -> bytes:
+        lines = parse_metalog(content)
+        return render_metalog(merge_metalog(lines, entries, _find_gone(lines, receipts)))
+
+    make_directory(path.parent)
+    return rewrite_shared(path, change)
+
+
+def _find_gone(
+    lines: Iterable[MetalogLine], receipts: Sequence[Receipt]
+) -> Collection[PurePosixPath]:
+    """Find the plists that lines describe and that the modules no longer have."""
+    paths = (line.path for line in lines if line.path is not None)
+    described = {path for path in paths if path.suffix == ".plist"}
+    if not described:
+        return ()
     listed = {file.target for receipt in receipts for file in receipt.files}
-    gone = {receipt.plist for receipt in receipts} - listed
-    return _merge(path, metalog_entries(receipts), gone)
+    return described.intersection(receipt.plist for receipt in receipts) - listed
 
 
 def forget_in_metalog(path: Path, gone: Iterable[PurePosixPath]) -> bool:
     """Take the lines of removed files and directories out of METALOG, if there is one."""
     paths = set(gone)
-    return path.exists() and bool(paths) and _merge(path, (), paths)
 
+    def change(content: bytes) -> bytes:
+        return render_metalog(merge_metalog(parse_metalog(content), (), paths))
 
-def _merge(path: Path, entries: Sequence[MetalogEntry], gone: set[PurePosixPath]) -> bool:
-    make_directory(path.parent)
-    return rewrite_shared(
-        path,
-        lambda content: render_metalog(merge_metalog(parse_metalog(content), entries, gone)),
-    )
+    return bool(paths) and path.exists() and rewrite_shared(path, change)
