@@ -27,6 +27,7 @@ _ESCAPE = re.compile(
     rb"|(?P<both>M?)\^(?P<control>.)|(?P<plain>[^0-7xM^]))",
     re.DOTALL,
 )
+_PLAIN = re.compile(rb"[!-\"$-\[\]-~]*")  # what encodes to itself
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BLANKS = re.compile(rb"[ \t]+")
 
@@ -69,7 +70,7 @@ def encode_name(name: bytes) -> bytes:
     Four bytes differ: 0x1c, 0x9c, 0xa3 and 0xdc would end in a bare backslash or #, from which
     mtree can see a comment; in octal it reads them.
     """
-    return b"".join(map(_encode_byte, name))
+    return name if _PLAIN.fullmatch(name) else b"".join(map(_encode_byte, name))
 
 
 def _encode_byte(byte: int) -> bytes:
@@ -88,7 +89,7 @@ def _encode_byte(byte: int) -> bytes:
 
 def decode_name(encoded: bytes) -> bytes:
     """Decode a name as strunvis(3) does; what is no escape it knows stays as it stands."""
-    return _ESCAPE.sub(_decode_escape, encoded)
+    return _ESCAPE.sub(_decode_escape, encoded) if b"\\" in encoded else encoded
 
 
 def _decode_escape(found: re.Match[bytes]) -> bytes:
@@ -183,7 +184,8 @@ def merge_metalog(
             kept[line.path] = len(lines)
             lines.append(line)
         lines[kept[line.path]] = _choose_line(line, entries[line.path])
-    new = [_make_line(entries[path]) for path in sorted(entries) if path not in kept]
+    missing = (path for path in entries if path not in kept)
+    new = [_make_line(entries[path]) for path in sorted(missing, key=_parts)]
     return _order_lines(_insert_lines(lines, new))
 
 
@@ -195,13 +197,29 @@ def _order_lines(lines: tuple[MetalogLine, ...]) -> tuple[MetalogLine, ...]:
     """
     if any(line.path is None and not _is_remark(line) for line in lines):
         return lines
-    inside = [line for line in lines if line.path is not None and is_in_modules(line.path)]
-    others = [line for line in lines if line.path is None or not is_in_modules(line.path)]
-    above = {parent for line in inside if line.path is not None for parent in line.path.parents}
-    above |= {line.path for line in lines if line.path and line.path.parts[:1] == ("stand",)}
-    if all(line.path in above and line.is_directory for line in others):
+    inside: list[MetalogLine] = []
+    others: list[MetalogLine] = []
+    above: set[PurePosixPath] = set()
+    for line in lines:
+        if line.path is None or not is_in_modules(line.path):
+            others.append(line)
+            continue
+        inside.append(line)
+        path = line.path.parent
+        while path not in above:
+            above.add(path)
+            path = path.parent
+    if all(line.is_directory and _is_above(line.path, above) for line in others):
         return tuple(sorted(lines, key=_sort_key))
     return (*others, *sorted(inside, key=_sort_key))
+
+
+def _is_above(path: PurePosixPath | None, known: Collection[PurePosixPath]) -> bool:
+    return path is not None and (path in known or path.parts[:1] == ("stand",))
+
+
+def _parts(path: PurePosixPath) -> tuple[str, ...]:
+    return path.parts
 
 
 def _sort_key(line: MetalogLine) -> tuple[str, ...]:

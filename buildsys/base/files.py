@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.syncing import Syncer
 
 _serial = itertools.count()
+_PIECE_BYTES = 1 << 16
 _TEMPORARY_PREFIX = ".modbuild."
-_OPEN_AT_ONCE = 128  # files, far below the usual limit
 
 
 def temporary_beside(path: Path) -> Path:
@@ -80,41 +81,38 @@ def refuse_special(path: Path) -> None:
 def write_all_durably(contents: Sequence[tuple[Path, bytes]], mode: int = 0o644) -> None:
     """Replace many files, each whole; they are durable, together, when this ends.
 
-    All are written before the first is synced, and renamed after the last: the disk's writes are
-    shared. Stopped midway, some are new and some are as they were.
+    They are renamed after the last is synced, so one that cannot be written leaves all as they
+    were. Stopped in the middle of that, some are new and some are as they were.
     """
-    for start in range(0, len(contents), _OPEN_AT_ONCE):
-        _write_some_durably(contents[start : start + _OPEN_AT_ONCE], mode)
-    for directory in dict.fromkeys(path.parent for path, _ in contents):
-        sync_directory(directory)
-
-
-def _write_some_durably(contents: Sequence[tuple[Path, bytes]], mode: int) -> None:
     waiting: list[tuple[Path, Path]] = []
+    syncer = Syncer()
     try:
-        with contextlib.ExitStack() as stack:
-            descriptors = []
-            for path, content in contents:
-                with _told(path):
-                    temporary = temporary_beside(path)
-                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                    descriptors.append(os.open(temporary, flags, 0o600))
-                    stack.callback(os.close, descriptors[-1])
-                    waiting.append((temporary, path))
-                    _write_fully(descriptors[-1], content)
-                    os.fchmod(descriptors[-1], mode)
-            for descriptor, (_, path) in zip(descriptors, waiting, strict=True):
-                with _told(path):
-                    os.fsync(descriptor)
+        for path, content in contents:
+            with _told(path):
+                temporary = temporary_beside(path)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(temporary, flags, 0o600)
+                waiting.append((temporary, path))
+                try:
+                    _write_fully(descriptor, content)
+                    os.fchmod(descriptor, mode)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+            syncer.add(descriptor, path)
+        syncer.finish()
         while waiting:
             temporary, path = waiting[-1]
             move_into_place(temporary, path)
             waiting.pop()
     except BaseException:
+        syncer.close()
         for temporary, _ in waiting:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         raise
+    for directory in dict.fromkeys(path.parent for path, _ in contents):
+        sync_directory(directory)
 
 
 def _write_fully(descriptor: int, content: bytes) -> None:
@@ -224,9 +222,31 @@ def remove_empty_directory(path: Path) -> bool:
     return True
 
 
-def read_whole(path: Path) -> bytes:
+def read_whole(path: str | Path) -> bytes:
     """Read a file; that it cannot be read is an error with its place."""
     try:
-        return path.read_bytes()
+        return _read(path)
     except OSError as error:
-        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
+
+
+def read_if_there(path: str | Path) -> bytes | None:
+    """Read a file; None when there is none."""
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
+
+
+def _read(path: str | Path) -> bytes:
+    # Without Python's own layers, of which small files have only the cost.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        pieces = [os.read(descriptor, max(_PIECE_BYTES, os.fstat(descriptor).st_size + 1))]
+        while pieces[-1]:
+            pieces.append(os.read(descriptor, _PIECE_BYTES))
+    finally:
+        os.close(descriptor)
+    return pieces[0] if len(pieces) == 2 else b"".join(pieces)

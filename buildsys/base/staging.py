@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.syncing import Syncer
 
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -21,105 +22,107 @@ class StagedTree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._unsynced: list[int] = []
-        self._directories: list[Path] = [root]
+        self._base = str(root)
+        self._syncer = Syncer()
+        self._directories: list[str] = [self._base]
+        self._is_root = os.geteuid() == 0
         try:
             os.mkdir(root, 0o700)
         except OSError as error:
-            raise _cannot("make the directory", root, error) from error
+            raise _cannot("make the directory", self._base, error) from error
 
     def add_directory(self, name: str, mode: int, owner: tuple[int, int] | None) -> None:
         """Make a directory, whose parent is there, with a mode whatever the umask; '' is root."""
-        path = self.root / name
+        path = self._place(name)
         try:
             if name:
                 os.mkdir(path, 0o700)
                 self._directories.append(path)
-            if owner is not None and os.geteuid() == 0:
+            if owner is not None and self._is_root:
                 os.chown(path, *owner)
             os.chmod(path, mode)
         except OSError as error:
             raise _cannot("make the directory", path, error) from error
 
-    def share(self, source: Path, name: str) -> None:
+    def share(self, source: str | Path, name: str) -> None:
         """Give a file of another tree a name here; where there are no hard links, copy it."""
-        path = self.root / name
+        path = self._place(name)
         try:
             try:
                 os.link(source, path, follow_symlinks=False)
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                self._copy_as_it_is(source, path)
+                self._copy_as_it_is(source, name)
         except OSError as error:
             raise _cannot("write", path, error) from error
 
     def add_file(
-        self, chunks: Iterable[bytes], name: str, mode: int, owner: tuple[int, int] | None
+        self,
+        chunks: Iterable[bytes],
+        name: str,
+        mode: int,
+        owner: tuple[int, int] | None,
+        times_ns: tuple[int, int] | None = None,
     ) -> tuple[int, bytes]:
-        """Write a file; give its size in bytes and its SHA-256. It is durable after sync."""
-        path = self.root / name
+        """Write a file; give its size in bytes and its SHA-256. It is durable after sync.
+
+        times_ns are those of the last access and the last change, None for now.
+        """
+        path = self._place(name)
         digest, size = hashlib.sha256(), 0
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            self._unsynced.append(descriptor)
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-            if owner is not None:
-                os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)
-            self._flush_when_many()
+            try:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    written = os.write(descriptor, chunk)
+                    while written < len(chunk):
+                        written += os.write(descriptor, memoryview(chunk)[written:])
+                if owner is not None:
+                    os.fchown(descriptor, *owner)
+                os.fchmod(descriptor, mode)
+                if times_ns is not None:
+                    os.utime(descriptor, ns=times_ns)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except OSError as error:
             raise _cannot("write", path, error) from error
+        self._syncer.add(descriptor, path)
         return size, digest.digest()
 
     def sync(self) -> None:
-        """Make the whole tree durable: files first, then directories from below."""
-        try:
-            self._flush()
-            for path in reversed(self._directories):
+        """Make the whole tree durable: what it holds, and the names in it."""
+        for path in reversed(self._directories):
+            try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        except OSError as error:
-            raise _cannot("write", self.root, error) from error
+            except OSError as error:
+                raise _cannot("write", path, error) from error
+            self._syncer.add(descriptor, path)
+        self._syncer.finish()
 
     def close(self) -> None:
         """Let go of files that were not synced, after a failure."""
-        while self._unsynced:
-            os.close(self._unsynced.pop())
+        self._syncer.close()
 
-    def _flush_when_many(self) -> None:
-        if len(self._unsynced) >= 128:  # far below the usual limit of open files
-            self._flush()
+    def _place(self, name: str) -> str:
+        return f"{self._base}/{name}" if name else self._base
 
-    def _flush(self) -> None:
-        # Written first and synced afterwards, many files share the disk's writes.
-        while self._unsynced:
-            descriptor = self._unsynced[-1]
-            os.fsync(descriptor)
-            os.close(self._unsynced.pop())
-
-    def _copy_as_it_is(self, source: Path, path: Path) -> None:
+    def _copy_as_it_is(self, source: str | Path, name: str) -> None:
         status = os.stat(source, follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
-            os.symlink(os.readlink(source), path)
+            os.symlink(os.readlink(source), self._place(name))
             return
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENOTSUP, "neither a file nor a link, and it cannot be linked to")
         with os.fdopen(os.open(source, _READ_FLAGS), "rb", buffering=0) as stream:
             chunks = iter(lambda: stream.read(_CHUNK_BYTES), b"")
-            owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
-            name = os.path.relpath(path, self.root)
-            self.add_file(chunks, name, stat.S_IMODE(status.st_mode), owner)
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+            owner = (status.st_uid, status.st_gid) if self._is_root else None
+            times = (status.st_atime_ns, status.st_mtime_ns)
+            self.add_file(chunks, name, stat.S_IMODE(status.st_mode), owner, times)
 
 
-def _cannot(what: str, path: Path, error: OSError) -> BuildsysError:
-    return BuildsysError(f"cannot {what}: {os_error_text(error)}", path)
+def _cannot(what: str, path: str, error: OSError) -> BuildsysError:
+    return BuildsysError(f"cannot {what}: {os_error_text(error)}", Path(path))

@@ -7,6 +7,7 @@ the present one was moved aside already, put in place.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from buildsys.base.exchange import exchange_names, move_directory
 from buildsys.base.files import (
     is_temporary,
     make_directory,
+    read_if_there,
     read_whole,
     remove_file,
     remove_tree,
@@ -26,7 +28,8 @@ from buildsys.base.interrupts import shielded
 from buildsys.base.value import frozen
 from buildsys.install.receipt import (
     Receipt,
-    parse_receipt,
+    receipt_document,
+    receipt_from,
     receipt_path,
     render_receipt,
 )
@@ -77,9 +80,12 @@ class Change:
         return self.tree.with_name(_JOURNAL)
 
 
-def commit_change(change: Change, can_exchange: bool = True) -> None:
+def commit_change(
+    change: Change, former: Mapping[str, Receipt] | None = None, can_exchange: bool = True
+) -> None:
     """Put the staged tree in place, keep the former one, and write the books.
 
+    former are the present receipts as they were read, by module.
     A signal waits for the end of it: the journal would help, but only in the next run.
     """
     with shielded():
@@ -87,9 +93,9 @@ def commit_change(change: Change, can_exchange: bool = True) -> None:
         try:
             _switch(change, can_exchange)
         except BuildsysError:
-            finish_change(change)
+            finish_change(change, former)
             raise
-        finish_change(change)
+        finish_change(change, former)
 
 
 def _switch(change: Change, can_exchange: bool) -> None:
@@ -118,7 +124,7 @@ def recover_change(tree: Path) -> bool:
     return True
 
 
-def finish_change(change: Change) -> bool:
+def finish_change(change: Change, former: Mapping[str, Receipt] | None = None) -> bool:
     """Go on from wherever a change is: True when the next tree stands, False when it is undone."""
     try:
         is_done = _find_inode(change.tree) == change.inode
@@ -131,7 +137,7 @@ def finish_change(change: Change) -> bool:
         if is_done:
             _keep_former(change)
             sync_directory(change.tree.parent)
-            write_books(change.books)
+            write_books(change.books, former)
         else:
             remove_tree(change.staged.parent)
         remove_file(change.journal)
@@ -154,14 +160,19 @@ def _keep_former(change: Change) -> None:
         remove_tree(directory)
 
 
-def write_books(books: Books) -> None:
-    """Make receipts and METALOG say what stands in the tree."""
+def write_books(books: Books, former: Mapping[str, Receipt] | None = None) -> None:
+    """Make receipts and METALOG say what stands in the tree.
+
+    A receipt that is the very value among former was read from its file, and has these bytes.
+    """
     make_directory(books.directory)
     changed = []
     for receipt in books.receipts:
+        if former and former.get(receipt.name) is receipt:
+            continue
         path = receipt_path(books.directory, receipt.name)
         content = render_receipt(receipt)
-        if not path.exists() or read_whole(path) != content:
+        if read_if_there(path) != content:
             changed.append((path, content))
     write_all_durably(changed)
     if books.receipts:
@@ -187,7 +198,7 @@ def _render(change: Change) -> bytes:
         "inode": change.inode,
         "receipts_directory": str(books.directory),
         "metalog": str(books.metalog),
-        "receipts": [json.loads(render_receipt(receipt)) for receipt in books.receipts],
+        "receipts": [receipt_document(receipt) for receipt in books.receipts],
         "removed": list(books.removed),
         "gone": [str(path) for path in books.gone],
     }
@@ -202,9 +213,7 @@ def _parse(content: bytes, path: Path, tree: Path) -> Change:
         books = Books(
             Path(document["receipts_directory"]),
             Path(document["metalog"]),
-            tuple(
-                parse_receipt(json.dumps(entry).encode(), path) for entry in document["receipts"]
-            ),
+            tuple([receipt_from(entry, path) for entry in document["receipts"]]),
             tuple(str(name) for name in document["removed"]),
             tuple(PurePosixPath(name) for name in document["gone"]),
         )

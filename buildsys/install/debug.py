@@ -57,8 +57,9 @@ def debug_installation(modules: Installation, directory: PurePosixPath) -> Insta
 
 def follow_modules(modules: Installation, orders: Sequence[Order] = ()) -> None:
     """Make the debug trees fit what is installed in a modules directory; orders are new files."""
-    now = modules.load_receipts()
-    for directory in sorted(_find_directories(modules, orders)):
+    directories = sorted(_find_directories(modules, orders))
+    now = modules.load_receipts() if directories else {}
+    for directory in directories:
         tree = debug_installation(modules, directory)
         fresh = [order for order in orders if order.receipt.directory == directory]
         present = tree.load_receipts()

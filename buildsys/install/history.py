@@ -12,7 +12,7 @@ from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.exchange import move_directory
 from buildsys.base.files import make_directory, read_whole, remove_tree, write_whole
 from buildsys.base.value import frozen
-from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
+from buildsys.install.receipt import Receipt, receipt_document, receipt_from
 
 _FORMAT = 1
 _RECORD = "generation.json"
@@ -90,9 +90,9 @@ def write_record(directory: Path, receipts: tuple[Receipt, ...]) -> None:
     """Write down what is installed in the tree of a generation, durably."""
     document = {
         "format": _FORMAT,
-        "receipts": [json.loads(render_receipt(receipt)) for receipt in receipts],
+        "receipts": [receipt_document(receipt) for receipt in receipts],
     }
-    content = (json.dumps(document, indent=1) + "\n").encode()
+    content = (json.dumps(document) + "\n").encode()
     write_whole(directory / _RECORD, content, durable=True)
 
 
@@ -115,9 +115,7 @@ def _load(path: Path) -> Generation:
         document = json.loads(content)
         if document["format"] != _FORMAT:
             raise ValueError(document["format"])
-        receipts = tuple(
-            parse_receipt(json.dumps(entry).encode(), record) for entry in document["receipts"]
-        )
+        receipts = tuple([receipt_from(entry, record) for entry in document["receipts"]])
         replaced_ns = os.stat(path).st_ctime_ns
     except (ValueError, TypeError, KeyError, OSError, RecursionError) as error:
         message = "not a generation of this version of modbuild; remove its directory"

@@ -68,12 +68,13 @@ def module_directory(destdir: Path, module_machine: str, release: str) -> Path:
 def kmod_target(directory: PurePosixPath, name: str) -> PurePosixPath:
     """Give NAME/NAME.kmod below a modules directory."""
     check_component("module name", name)
-    return directory / name / f"{name}.kmod"
+    return directory / f"{name}/{name}.kmod"
 
 
 def plist_target(directory: PurePosixPath, name: str) -> PurePosixPath:
     """Give NAME/NAME.plist below a modules directory."""
-    return kmod_target(directory, name).with_suffix(".plist")
+    check_component("module name", name)
+    return directory / f"{name}/{name}.plist"
 
 
 def check_component(what: str, text: str) -> None:

@@ -11,6 +11,7 @@ from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.value import frozen
 from buildsys.install.layout import InstallPlace
 
+_CHUNK_BYTES = 1 << 20
 NOT_A_FILE = b""  # what digest_below says of a link or a directory; no file digests to it
 
 
@@ -49,11 +50,14 @@ def is_for_other_processor(new: Path, installed: Path) -> bool:
 
 def _read_processor(path: Path) -> bytes | None:
     """Read EI_CLASS, EI_DATA and e_machine as they stand; None when there is no ELF file."""
-    if not path.is_file():
-        return None  # a pipe would be waited for
     try:
-        with open(path, "rb") as stream:
-            header = stream.read(20)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # a pipe would be waited for
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            header = os.read(descriptor, 20)
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
     return header[4:6] + header[18:20] if header[:4] == b"\x7fELF" else None
@@ -79,11 +83,20 @@ def refuse_missing_privilege(place: InstallPlace) -> None:
 def read_chunks(path: Path) -> Iterator[bytes]:
     """Give a file's content in pieces of at most 1 MiB."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            while chunk := stream.read(1 << 20):
-                yield chunk
+        yield from _read_chunks(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+
+
+def _read_chunks(descriptor: int) -> Iterator[bytes]:
+    """Read an open file to its end, and close it."""
+    try:
+        # Just what is needed: memory for 1 MiB costs more than to read a small file.
+        most = min(os.fstat(descriptor).st_size + 1, _CHUNK_BYTES)
+        while chunk := os.read(descriptor, most):
+            yield chunk
+    finally:
+        os.close(descriptor)
 
 
 def digest_below(directory: int, path: Path) -> bytes | None:
@@ -93,9 +106,10 @@ def digest_below(directory: int, path: Path) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             return NOT_A_FILE
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path.name, flags, dir_fd=directory)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
+        digest = hashlib.sha256()
+        for chunk in _read_chunks(os.open(path.name, flags, dir_fd=directory)):
+            digest.update(chunk)
+        return digest.digest()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,15 +1,16 @@
 """The order to install one module: made from an approval only, kept as a file between steps."""
 
 import json
+import os
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.digest import digest_bytes
-from buildsys.base.errors import BuildsysError
+from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import read_whole, write_whole
 from buildsys.base.value import frozen
 from buildsys.check.verdict import ApprovedKmod
 from buildsys.install.layout import FILE_MODE, InstalledFile, InstallPlace
-from buildsys.install.receipt import Receipt, parse_receipt, render_receipt
+from buildsys.install.receipt import Receipt, receipt_document, receipt_from
 
 _FORMAT = 1
 
@@ -45,7 +46,10 @@ def order_kmod(approved: ApprovedKmod, plist: Path | None, place: InstallPlace) 
         content = read_whole(plist)
         files.append(InstalledFile(bare.plist, FILE_MODE, len(content), digest_bytes(content)))
         sources.append(plist)
-    size = len(read_whole(approved.path))
+    try:
+        size = os.stat(approved.path).st_size
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", approved.path) from error
     files.append(InstalledFile(bare.kmod, FILE_MODE, size, approved.digest))
     receipt = Receipt(bare.name, bare.destdir, bare.directory, bare.verdict, tuple(files))
     return Order(receipt, (*sources, approved.path))
@@ -55,10 +59,10 @@ def write_order(path: Path, order: Order) -> None:
     """Write an order; equal orders give equal bytes."""
     document = {
         "format": _FORMAT,
-        "receipt": json.loads(render_receipt(order.receipt)),
+        "receipt": receipt_document(order.receipt),
         "sources": [str(source) for source in order.sources],
     }
-    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(document) + "\n").encode())
 
 
 def load_order(path: Path) -> Order:
@@ -68,7 +72,7 @@ def load_order(path: Path) -> Order:
         document = json.loads(content)
         if document["format"] != _FORMAT:
             raise ValueError(document["format"])
-        receipt = parse_receipt(json.dumps(document["receipt"]).encode(), path)
+        receipt = receipt_from(document["receipt"], path)
         sources = tuple(Path(source) for source in document["sources"])
         if len(sources) != len(receipt.files):
             raise ValueError(sources)

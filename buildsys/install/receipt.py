@@ -1,11 +1,14 @@
 """The receipt of one installed module: what was put where, from which judged bytes."""
 
+import functools
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from buildsys.base.errors import BuildsysError, os_error_text
-from buildsys.base.files import write_whole
+from buildsys.base.files import read_whole, write_whole
 from buildsys.base.value import frozen
 from buildsys.install.layout import InstalledFile, check_component, kmod_target, plist_target
 
@@ -47,14 +50,47 @@ class Receipt:
         """Give the entry of one file, if it was installed."""
         return next((file for file in self.files if file.target == target), None)
 
+    def below(self, file: InstalledFile) -> str:
+        """Give the name that one of the files has below the modules directory."""
+        return str(file.target)[len(str(self.directory)) + 1 :]
+
     def is_beside(self, other: "Receipt") -> bool:
         """Tell whether both are about the same tree and kernel version."""
         return (self.destdir, self.directory) == (other.destdir, other.directory)
 
 
 def render_receipt(receipt: Receipt) -> bytes:
-    """Spell a receipt as JSON; equal receipts give equal bytes."""
-    content = {
+    """Spell a receipt as JSON; equal receipts give equal bytes.
+
+    It is what json.dumps spells with an indent of 1, for which that has no fast way.
+    """
+    quote = json.dumps
+    files = ",\n".join(
+        f"""  {{
+   "target": {quote(str(file.target))},
+   "mode": "{file.mode:#o}",
+   "size": {file.size},
+   "sha256": "{file.sha256.hex()}",
+   "uname": {quote(file.uname)},
+   "gname": {quote(file.gname)}
+  }}"""
+        for file in receipt.files
+    )
+    listed = f"[\n{files}\n ]" if files else "[]"
+    return f"""{{
+ "format": {FORMAT},
+ "name": {quote(receipt.name)},
+ "destdir": {quote(str(receipt.destdir))},
+ "directory": {quote(str(receipt.directory))},
+ "verdict": "{receipt.verdict.hex()}",
+ "files": {listed}
+}}
+""".encode()
+
+
+def receipt_document(receipt: Receipt) -> dict[str, Any]:
+    """Give a receipt as a part of a JSON document."""
+    return {
         "format": FORMAT,
         "name": receipt.name,
         "destdir": str(receipt.destdir),
@@ -72,29 +108,46 @@ def render_receipt(receipt: Receipt) -> bytes:
             for file in receipt.files
         ],
     }
-    return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def parse_receipt(content: bytes, path: Path) -> Receipt:
     """Read a receipt; path is for the error's place."""
     try:
-        raw = json.loads(content)
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BuildsysError(_BROKEN, path) from error
+    return receipt_from(document, path)
+
+
+def receipt_from(raw: Any, path: Path) -> Receipt:
+    """Read a receipt that is a part of a JSON document; path is for the error's place."""
+    try:
         if raw["format"] != FORMAT:
             raise ValueError(raw["format"])
         receipt = Receipt(
-            name=_text(raw["name"]),
-            destdir=Path(_text(raw["destdir"])),
-            directory=PurePosixPath(_text(raw["directory"])),
-            verdict=bytes.fromhex(raw["verdict"]),
-            files=tuple(_parse_file(file) for file in raw["files"]),
+            _text(raw["name"]),
+            _destdir(_text(raw["destdir"])),
+            _directory(_text(raw["directory"])),
+            bytes.fromhex(raw["verdict"]),
+            tuple([_parse_file(file) for file in raw["files"]]),
         )
         own = f"{receipt.directory}/{receipt.name}/{receipt.name}."
         if any(str(file.target) not in _names(own) for file in receipt.files):
             raise ValueError(receipt.files)
         check_component("module name", receipt.name)
-    except (ValueError, TypeError, KeyError, RecursionError, BuildsysError) as error:
+    except (ValueError, TypeError, KeyError, BuildsysError) as error:
         raise BuildsysError(_BROKEN, path) from error
     return receipt
+
+
+@functools.lru_cache(16)  # all receipts of a tree name the same
+def _destdir(text: str) -> Path:
+    return Path(text)
+
+
+@functools.lru_cache(16)
+def _directory(text: str) -> PurePosixPath:
+    return PurePosixPath(text)
 
 
 def _names(own: str) -> tuple[str, ...]:
@@ -107,12 +160,12 @@ def _parse_file(raw: dict[str, object]) -> InstalledFile:
     if type(size) is not int or size < 0:
         raise ValueError(size)
     return InstalledFile(
-        target=PurePosixPath(_text(raw["target"])),
-        mode=int(_text(raw["mode"]), 8),
-        size=size,
-        sha256=bytes.fromhex(_text(raw["sha256"])),
-        uname=_text(raw["uname"]),
-        gname=_text(raw["gname"]),
+        PurePosixPath(_text(raw["target"])),
+        int(_text(raw["mode"]), 8),
+        size,
+        bytes.fromhex(_text(raw["sha256"])),
+        _text(raw["uname"]),
+        _text(raw["gname"]),
     )
 
 
@@ -134,11 +187,7 @@ def write_receipt(path: Path, receipt: Receipt) -> None:
 
 def load_receipt(path: Path) -> Receipt:
     """Read a receipt from its file."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
-    return parse_receipt(content, path)
+    return parse_receipt(read_whole(path), path)
 
 
 def find_receipt(path: Path) -> Receipt | None:
@@ -149,8 +198,27 @@ def find_receipt(path: Path) -> Receipt | None:
         return None
 
 
-def load_receipts(directory: Path, but: Collection[str] = ()) -> tuple[Receipt, ...]:
-    """Read the receipts of a directory but some, by module name; none when it does not exist."""
-    paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if path.is_file())
-    wanted = (path for path in paths if path.name.removesuffix(SUFFIX) not in but)
-    return tuple(load_receipt(path) for path in wanted if not path.name.startswith("."))
+def load_receipts(
+    directory: Path, but: Collection[str] = (), known: Mapping[bytes, Receipt] | None = None
+) -> tuple[Receipt, ...]:
+    """Read the receipts of a directory but some, by module name; none when it does not exist.
+
+    known are receipts at hand by their bytes: where a file has these, it is that very value.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            names = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.endswith(SUFFIX)
+                and not entry.name.startswith(".")
+                and entry.name.removesuffix(SUFFIX) not in but
+                and entry.is_file()
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
+    known = known or {}
+    found = ((name, read_whole(f"{directory}/{name}")) for name in names)
+    return tuple([known.get(data) or parse_receipt(data, directory / name) for name, data in found])

@@ -1,6 +1,6 @@
 """Keep METALOG in step with the receipts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
@@ -11,6 +11,7 @@ from buildsys.install.receipt import Receipt
 from buildsys.metalog import (
     EntryType,
     MetalogEntry,
+    MetalogLine,
     merge_metalog,
     parse_metalog,
     render_metalog,
@@ -31,7 +32,12 @@ def refuse_odd_metalog(path: Path) -> None:
 def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:
     """Give a line for each installed file and each directory above it, '.' included, by path."""
     files = [file for receipt in receipts for file in receipt.files]
-    directories = {parent for file in files for parent in file.target.parents}
+    directories: set[PurePosixPath] = set()
+    for file in files:
+        path = file.target.parent
+        while path not in directories:  # what is above one that is known is known, too
+            directories.add(path)
+            path = path.parent
     entries = [
         MetalogEntry(path, EntryType.DIRECTORY, DIRECTORY_MODE, UNAME, GNAME)
         for path in directories
@@ -42,7 +48,7 @@ def metalog_entries(receipts: Iterable[Receipt]) -> tuple[MetalogEntry, ...]:
         )
         for file in files
     ]
-    return tuple(sorted(entries, key=lambda entry: entry.path))
+    return tuple(sorted(entries, key=lambda entry: entry.path.parts))
 
 
 def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:
@@ -50,20 +56,33 @@ def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:
 
     The line of a plist that a module no longer has goes. path's directory is made if need be.
     """
+    entries = metalog_entries(receipts)
+
+    def change(content: bytes) -> bytes:
+        lines = parse_metalog(content)
+        return render_metalog(merge_metalog(lines, entries, _find_gone(lines, receipts)))
+
+    make_directory(path.parent)
+    return rewrite_shared(path, change)
+
+
+def _find_gone(
+    lines: Iterable[MetalogLine], receipts: Sequence[Receipt]
+) -> Collection[PurePosixPath]:
+    """Find the plists that lines describe and that the modules no longer have."""
+    paths = (line.path for line in lines if line.path is not None)
+    described = {path for path in paths if path.suffix == ".plist"}
+    if not described:
+        return ()
     listed = {file.target for receipt in receipts for file in receipt.files}
-    gone = {receipt.plist for receipt in receipts} - listed
-    return _merge(path, metalog_entries(receipts), gone)
+    return described.intersection(receipt.plist for receipt in receipts) - listed
 
 
 def forget_in_metalog(path: Path, gone: Iterable[PurePosixPath]) -> bool:
     """Take the lines of removed files and directories out of METALOG, if there is one."""
     paths = set(gone)
-    return path.exists() and bool(paths) and _merge(path, (), paths)
 
+    def change(content: bytes) -> bytes:
+        return render_metalog(merge_metalog(parse_metalog(content), (), paths))
 
-def _merge(path: Path, entries: Sequence[MetalogEntry], gone: set[PurePosixPath]) -> bool:
-    make_directory(path.parent)
-    return rewrite_shared(
-        path,
-        lambda content: render_metalog(merge_metalog(parse_metalog(content), entries, gone)),
-    )
+    return bool(paths) and path.exists() and rewrite_shared(path, change)

@@ -1,5 +1,6 @@
 """Install modules as one transaction over their whole directory: the old tree, or the new one."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +12,13 @@ from buildsys.base.staging import StagedTree
 from buildsys.base.value import frozen
 from buildsys.base.wording import name_some
 from buildsys.install.commit import Books, Change, commit_change, recover_change, write_books
-from buildsys.install.history import begin_staging, choose_history, prune_history, write_record
+from buildsys.install.history import (
+    Staging,
+    begin_staging,
+    choose_history,
+    prune_history,
+    write_record,
+)
 from buildsys.install.layout import ROOT_OWNER, InstallPlace
 from buildsys.install.lookup import (
     HostSystem,
@@ -21,7 +28,7 @@ from buildsys.install.lookup import (
     refuse_missing_privilege,
 )
 from buildsys.install.order import Order
-from buildsys.install.receipt import Receipt, load_receipts
+from buildsys.install.receipt import Receipt, load_receipts, render_receipt
 from buildsys.install.record import refuse_odd_metalog
 from buildsys.install.tree import Layout, lay_out
 
@@ -47,12 +54,12 @@ class Installation:
         """Give the modules directory on this machine."""
         return self.place.destdir / self.place.target
 
-    def load_receipts(self) -> dict[str, Receipt]:
-        """Read what is installed in this directory, by module."""
+    def load_receipts(self, known: Mapping[bytes, Receipt] | None = None) -> dict[str, Receipt]:
+        """Read what is installed in this directory, by module; for known see receipt.py."""
         here = self.place.destdir.absolute(), self.place.target
         return {
             receipt.name: receipt
-            for receipt in load_receipts(self.receipts)
+            for receipt in load_receipts(self.receipts, known=known)
             if (receipt.destdir, receipt.directory) == here
         }
 
@@ -86,11 +93,9 @@ def switch_modules(
     refuse_foreign_root(place, host or find_host())
     refuse_missing_privilege(place)
     refuse_odd_metalog(installation.metalog)
+    here = place.destdir.absolute(), place.target
     for order in orders:
-        if (order.receipt.destdir, order.receipt.directory) != (
-            place.destdir.absolute(),
-            place.target,
-        ):
+        if (order.receipt.destdir, order.receipt.directory) != here:
             raise BuildsysError(f"module {order.name} was ordered for another place", place.destdir)
     make_directory(place.destdir)
     parent = installation.tree.parent
@@ -99,15 +104,16 @@ def switch_modules(
         hold_directory(descriptor, parent),
     ):
         recover_change(installation.tree)
-        receipts = installation.load_receipts()
+        wanted = {render_receipt(order.receipt): order.receipt for order in orders}
+        receipts = installation.load_receipts(wanted)
         owner = ROOT_OWNER if place.is_privileged else None
         going = sorted(set(removed) & set(receipts))  # a killed run may have done its part
         layout = lay_out(installation.tree, orders, receipts, going, owner)
         books = _make_books(orders, installation, receipts, going, layout)
         if layout.is_same:
-            write_books(books)
+            write_books(books, receipts)
         else:
-            _switch(installation, layout, books, tuple(receipts.values()), keep)
+            _switch(installation, layout, books, receipts, keep)
     return Switch(not layout.is_same, layout.foreign, layout.left_in_place, books.gone)
 
 
@@ -150,33 +156,34 @@ def _switch(
     installation: Installation,
     layout: Layout,
     books: Books,
-    former: tuple[Receipt, ...],
+    former: Mapping[str, Receipt],
     keep: int,
 ) -> None:
     tree, destdir = installation.tree, installation.place.destdir
     history = choose_history(installation.history, destdir, tree.parent)
     staging = begin_staging(history)
     try:
-        inode = _stage(staging.tree, tree, layout, installation.place.is_privileged)
-        write_record(staging.directory, former)
+        inode = _stage(staging, installation, layout, former)
         sync_directory(history)
     except BaseException:
         remove_tree(staging.directory)
         raise
     change = Change(tree, staging.tree, staging.generation, inode, books)
-    commit_change(change, installation.can_exchange)
+    commit_change(change, former, installation.can_exchange)
     prune_history(history, keep)
 
 
-def _stage(root: Path, tree: Path, layout: Layout, is_privileged: bool) -> int:
+def _stage(
+    staging: Staging, installation: Installation, layout: Layout, former: Mapping[str, Receipt]
+) -> int:
     """Make the next modules directory, whole and durable; gives its inode."""
-    staged = StagedTree(root)
+    staged = StagedTree(staging.tree)
     try:
         for entry in layout.directories:
             staged.add_directory(entry.name, entry.mode & 0o7777, entry.owner)
         for name in layout.shared:
-            staged.share(tree / name, name)
-        owner = ROOT_OWNER if is_privileged else None
+            staged.share(f"{installation.tree}/{name}", name)
+        owner = ROOT_OWNER if installation.place.is_privileged else None
         for writing in layout.written:
             file = writing.file
             chunks = read_chunks(writing.source)
@@ -184,10 +191,11 @@ def _stage(root: Path, tree: Path, layout: Layout, is_privileged: bool) -> int:
             if (size, digest) != (file.size, file.sha256):
                 message = "not the bytes that were checked; build again"
                 raise BuildsysError(message, writing.source)
+        write_record(staging.directory, tuple(former.values()))  # while the disk is at work
         staged.sync()
     finally:
         staged.close()
-    return root.stat().st_ino
+    return os.stat(staging.tree).st_ino
 
 
 def describe_switch(switch: Switch) -> str:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import is_temporary
@@ -102,7 +102,7 @@ def lay_out(
     if "" in entries and not entries[""].is_directory:
         raise BuildsysError("not a directory; move it away", root)
     wanted = {
-        _below(file, order): (file, source)
+        order.receipt.below(file): (file, source)
         for order in orders
         for file, source in zip(order.receipt.files, order.sources, strict=True)
     }
@@ -116,7 +116,7 @@ def lay_out(
     kept: list[str] = []
     for name in removed:
         for file in receipts[name].files:
-            place = file.target.relative_to(receipts[name].directory).as_posix()
+            place = receipts[name].below(file)
             if place in entries and place not in wanted:
                 is_ours = _digest(root, place) == file.sha256
                 (gone.add if is_ours else kept.append)(place)
@@ -139,9 +139,7 @@ def _join(
         and (name not in wanted or name in same)
         and not is_temporary(name.rpartition("/")[2])
     ]
-    ours = {
-        _below_receipt(file, receipt) for receipt in receipts.values() for file in receipt.files
-    }
+    ours = {receipt.below(file) for receipt in receipts.values() for file in receipt.files}
     written = tuple(
         Writing(name, file, source)
         for name, (file, source) in sorted(wanted.items())
@@ -164,11 +162,10 @@ def _list_directories(
     emptied: Collection[str],
 ) -> tuple[Entry, ...]:
     """Give the next tree's directories: the present ones but those left empty, and new ones."""
-    used = {
-        "" if str(parent) == "." else parent.as_posix()
-        for name in (*wanted, *files)
-        for parent in PurePosixPath(name).parents
-    } | {""}
+    used = {""}
+    for name in (*wanted, *files):
+        while (name := name.rpartition("/")[0]) not in used:
+            used.add(name)
     known = {
         name
         for name, entry in entries.items()
@@ -179,14 +176,6 @@ def _list_directories(
         entries[name] if name in entries else Entry(name, new.mode, (os.geteuid(), os.getegid()))
         for name in sorted(known | used)
     )
-
-
-def _below(file: InstalledFile, order: Order) -> str:
-    return _below_receipt(file, order.receipt)
-
-
-def _below_receipt(file: InstalledFile, receipt: Receipt) -> str:
-    return file.target.relative_to(receipt.directory).as_posix()
 
 
 def _is_as_wanted(
@@ -224,8 +213,9 @@ def _refuse_what_is_in_the_way(
                 message = f"a symbolic link to {os.readlink(path)} stands where a directory belongs"
                 raise BuildsysError(f"{message}; nothing is done through it", path)
             raise BuildsysError("stands where a directory belongs; move it away", path)
-        for target in (order.receipt.kmod, order.receipt.plist):
-            name = PurePosixPath(order.name, target.name).as_posix()
+        if directory is None:
+            continue
+        for name in (f"{order.name}/{order.name}.kmod", f"{order.name}/{order.name}.plist"):
             if name in entries and entries[name].is_directory:
                 message = "a directory stands where a file belongs; move it away"
                 raise BuildsysError(message, root / name)
@@ -242,9 +232,8 @@ def _find_plists_to_drop(
     The kernel would read such a plist with the module.
     """
     for order in orders:
-        plist = order.receipt.plist
-        name = PurePosixPath(order.name, plist.name).as_posix()
-        if order.receipt.find(plist) is not None or name not in entries:
+        name = f"{order.name}/{order.name}.plist"
+        if name not in entries or order.receipt.find(plist := order.receipt.plist) is not None:
             continue
         previous = receipts.get(order.name)
         ours = previous.find(plist) if previous and previous.is_beside(order.receipt) else None

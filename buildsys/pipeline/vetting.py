@@ -1,5 +1,6 @@
 """The last look before modules directories are switched: signatures, and what is installed."""
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -48,8 +49,13 @@ def refuse_unsigned(orders: Iterable[Order], trust: Trust) -> tuple[str, ...]:
 
 def find_kmods(tree: Path) -> dict[str, Path]:
     """Find the kmods in a modules directory, by module."""
-    paths = sorted(tree.glob("*/*.kmod"))
-    return {path.stem: path for path in paths if path.stem == path.parent.name}
+    try:
+        with os.scandir(tree) as found:
+            names = sorted(entry.name for entry in found)
+    except OSError:
+        return {}
+    paths = {name: f"{tree}/{name}/{name}.kmod" for name in names}
+    return {name: Path(path) for name, path in paths.items() if os.path.lexists(path)}
 
 
 def judge_staying(

@@ -1,6 +1,7 @@
 """Receipts: the same bytes for the same receipt, and nothing broken is believed."""
 
 import hashlib
+import json
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import replace
 from buildsys.install.layout import InstalledFile
 from buildsys.install.receipt import (
     Receipt,
@@ -15,6 +17,7 @@ from buildsys.install.receipt import (
     load_receipt,
     load_receipts,
     parse_receipt,
+    receipt_document,
     receipt_path,
     render_receipt,
     write_receipt,
@@ -43,6 +46,27 @@ def test_the_form_is_json_with_a_format_number_and_octal_modes() -> None:
     content = render_receipt(receipt_of("hello")).decode()
     assert content.startswith('{\n "format": 1,\n "name": "hello",\n')
     assert '"mode": "0o444"' in content
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_form_is_that_of_json_with_an_indent_whatever_the_names(count: int) -> None:
+    names = ('q"uo\\te', "tab\there é \udcff")
+    files = [InstalledFile(DIRECTORY / name / "x.kmod", 0o444, 7, DIGEST) for name in names]
+    receipt = replace(
+        receipt_of(names[0]), destdir=Path(f"/b/{names[1]}"), files=tuple(files[:count])
+    )
+    document = receipt_document(receipt)
+    assert render_receipt(receipt).decode() == json.dumps(document, indent=1) + "\n"
+
+
+def test_a_receipt_with_the_bytes_of_a_known_one_is_that_one(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        write_receipt(receipt_path(tmp_path, name), receipt_of(name))
+    known = receipt_of("a")
+    former = replace(receipt_of("b"), verdict=b"\1" * 32)
+    found = load_receipts(tmp_path, known={render_receipt(it): it for it in (known, former)})
+    assert found[0] is known
+    assert found[1] == receipt_of("b") != former
 
 
 def test_all_receipts_of_a_directory_are_read_by_name(tmp_path: Path) -> None:
