@@ -19,105 +19,18 @@ from buildsys.module.model import (
     ModuleClass,
     PropertyValue,
 )
-from buildsys.module.recipefile import RECIPE_FIELDS, read_recipe
-from buildsys.plist import MAXIMUM_KEY_BYTES, render_plist
+from buildsys.module.recipefile import read_recipe
+from buildsys.module.schema import FIELDS, NAME_PATTERN, WARNINGS
+from buildsys.plist import render_plist
 
 T = TypeVar("T")
 
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
 _STOCK_LANGUAGES = {**_LANGUAGES, ".s": Language.ASSEMBLY}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_NAME = re.compile(NAME_PATTERN)
 _DEFINE = re.compile(r"[A-Za-z_]\w*(\([\s\S]*\))?(=[\s\S]*)?", re.ASCII)
-_DEFINE_OR_VARIABLE = r"^[A-Za-z_$][\w${}]*(\([\s\S]*\))?(=[\s\S]*)?$"  # before ${X} is replaced
 _CLASSES = {kmod_class.value: kmod_class for kmod_class in ModuleClass}
-_WARNINGS = ("-Wall", "-Wextra", "-Werror")
-_STRINGS = {"type": "array", "items": {"type": "string"}}
-_FLAGS = {"type": "array", "items": {"type": "string", "pattern": "^(?!@)"}}
-_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAXIMUM_NAME_BYTES}
-_NAMES = {"type": "array", "items": _NAME_SCHEMA}
-_PATHS = {"type": "array", "items": {"type": "string", "minLength": 1}}
-
-# Every key of a descriptor with its JSON Schema; the reader below knows these and no others.
-FIELDS: dict[str, dict[str, object]] = {
-    "kmod": {
-        **_NAME_SCHEMA,
-        "description": "Name of the module and of its file; default: the directory's name.",
-    },
-    "class": {
-        "enum": list(_CLASSES),
-        "description": "Class of module(7); must be what MODULE() in the source says.",
-    },
-    "description": {"type": "string", "description": "One line for people."},
-    "sources": {
-        **_STRINGS,
-        "items": {"type": "string", "pattern": r"\.[cSs]$"},
-        "minItems": 1,
-        "description": "C (.c) and assembly (.S) files, relative to the descriptor.",
-    },
-    "requires": {
-        **_NAMES,
-        "uniqueItems": True,
-        "description": "Modules that must be loaded before; must be what MODULE() says.",
-    },
-    "include": {**_PATHS, "description": "Directories for -I, relative to the descriptor."},
-    "defines": {
-        "type": "array",
-        "items": {"type": "string", "pattern": _DEFINE_OR_VARIABLE},
-        "description": "NAME or NAME=VALUE for -D, in this order.",
-    },
-    "warnings": {
-        **_FLAGS,
-        "default": list(_WARNINGS),
-        "description": "Warning flags of the C compiler; [] for none.",
-    },
-    "cflags": {**_FLAGS, "description": "Further flags of the C compiler."},
-    "source_flags": {
-        "type": "object",
-        "additionalProperties": _FLAGS,
-        "description": "Further flags of single files: {file.c: [-fwrapv]}.",
-    },
-    "ioconf": {
-        "type": "string",
-        "minLength": 1,
-        "description": "Input of config -b; makes ioconf.c, ioconf.h.",
-    },
-    "properties": {
-        "type": "object",
-        "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_KEY_BYTES},
-        "additionalProperties": {
-            "type": ["string", "boolean", "integer"],
-            "minimum": -(1 << 63),
-            "maximum": (1 << 64) - 1,
-        },
-        "description": "The dictionary that MODULE_CMD_INIT gets, installed as NAME.plist.",
-    },
-    "machines": {**_NAMES, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},
-    "ident_note": {
-        "type": "boolean",
-        "default": True,
-        "description": "Stamp the file with a .note.netbsd.ident of the kernel's version.",
-    },
-    "stock": {
-        "type": "object",
-        "properties": RECIPE_FIELDS,
-        "additionalProperties": False,
-        "description": "NetBSD's own recipe, as 'modbuild import' writes it: every flag.",
-    },
-}
 _NOT_WITH_STOCK = ("include", "defines", "warnings", "cflags", "properties", "ident_note")
-
-
-def describe_schema() -> dict[str, object]:
-    """Give the JSON Schema of a descriptor."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "modbuild module descriptor",
-        "type": "object",
-        "properties": FIELDS,
-        "required": ["sources"],
-        "anyOf": [{"required": ["class"]}, {"required": ["stock"]}],
-        "additionalProperties": False,
-    }
 
 
 @frozen
@@ -223,7 +136,7 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
             *(f"-I{path}" for path in include),
         ),
         include_path=include,
-        warnings=entries.get("warnings", _each(context.expand_flag), _WARNINGS),
+        warnings=entries.get("warnings", _each(context.expand_flag), WARNINGS),
         cflags=entries.get("cflags", _each(context.expand_flag), ()),
         ioconf=entries.get("ioconf", context.expand_path, None),
         properties=entries.get("properties", _read_properties, ()),
