@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -94,6 +95,9 @@ VERBS = (
          ("schema",)),
     Verb("init", "setup:init", "start a directory with a module of your own", ("init",)),
 )  # fmt: skip
+_NO_VERB = ("-h", "--help", "--version")  # what may stand in place of a verb
+_PROGRAM = "modbuild"
+_USUAL_COLUMNS = 80
 _SHORT = {
     "machine": "-m", "machine_arch": "-a", "objdir": "-O", "destdir": "-D", "reproducible": "-P",
 }  # fmt: skip
@@ -124,33 +128,53 @@ class _Several(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def make_parser(only: str = "") -> argparse.ArgumentParser:
-    """Make the parser of the whole command line, or of one verb alone, which takes less time."""
+def make_parser(only: str = "", has_options: bool = True) -> argparse.ArgumentParser:
+    """Make the parser of the whole command line, or of one verb alone, which takes less time.
+
+    Without has_options it knows the verbs, and nothing that they take.
+    """
+    width = _find_columns() - 2  # argparse would import shutil to find it, for every option anew
     parser = _Parser(
-        prog="modbuild",
+        prog=_PROGRAM,
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=width),
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"modbuild {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog=_PROGRAM)
     for verb in VERBS:
         if only not in ("", verb.name):
             continue
         child = verbs.add_parser(
-            verb.name, help=verb.text, description=verb.text, allow_abbrev=False
+            verb.name,
+            help=verb.text,
+            description=verb.text,
+            formatter_class=partial(argparse.HelpFormatter, width=width),
+            allow_abbrev=False,
         )
-        for group in verb.takes:
+        for group in verb.takes if has_options else ():
             _GROUPS[group](child)
         child.set_defaults(complain=child.error)
     return parser
 
 
+def _find_columns() -> int:
+    """Give the width of the terminal as shutil finds it."""
+    text = os.environ.get("COLUMNS", "")
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    try:
+        return os.get_terminal_size().columns or _USUAL_COLUMNS
+    except OSError:
+        return _USUAL_COLUMNS
+
+
 def parse_words(words: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; names of modules may stand before, between and after options."""
     verb = next((verb.name for verb in VERBS if verb.name in words[:1]), "")
-    arguments, rest = make_parser(verb).parse_known_args(words)
+    has_options = words[0] not in _NO_VERB if words else False
+    arguments, rest = make_parser(verb, has_options).parse_known_args(words)
     names = getattr(arguments, "names", None)
     if rest and (names is None or any(word.startswith("-") for word in rest)):
         arguments.complain(f"unrecognized arguments: {' '.join(rest)}")

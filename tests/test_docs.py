@@ -12,7 +12,7 @@ from buildsys.base.errors import ExitStatus
 from buildsys.check.rulebook import RULES
 from buildsys.cli import VERBS, make_parser
 from buildsys.config import SETTINGS
-from buildsys.module.descriptor import FIELDS
+from buildsys.module.schema import FIELDS
 
 TOP = Path(__file__).resolve().parent.parent
 PAGES = tuple(sorted((*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md"))))

@@ -6,6 +6,7 @@ imports. Here one set of methods serves all classes, and a class costs a fiftiet
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -97,13 +98,21 @@ def _make(cls: type[T], methods: Mapping[str, Any]) -> type[T]:
 
 
 def _make_init(cls: Any, names: tuple[str, ...], fields: Mapping[str, _Field]) -> Any:
-    """Give the method that fills the slots: with equally many words they are already in order."""
+    """Give the method that fills the slots.
+
+    A class of few fields gets one that Python itself calls with the fields' names and defaults.
+    """
     puts = tuple(cls.__dict__[name].__set__ for name in names)
-    count = len(names)
     finish = cls.__dict__.get("__post_init__")
+    is_plain = all(said.factory is None for said in fields.values())
+    if is_plain and len(names) in _FILLS and tuple(fields) == names[len(names) - len(fields) :]:
+        fill = _FILLS[len(names)](finish, *puts)
+        code = fill.__code__.replace(co_varnames=("self", *names))
+        defaults = tuple(said.default for said in fields.values())
+        return FunctionType(code, fill.__globals__, "__init__", defaults, fill.__closure__)
 
     def __init__(self: Any, /, *words: Any, **named: Any) -> None:  # noqa: N807  # it becomes one
-        if named or len(words) != count:
+        if named or len(words) != len(names):
             words = _arrange(cls, names, fields, words, named)
         for put, word in zip(puts, words, strict=True):
             put(self, word)
@@ -126,14 +135,136 @@ def _arrange(
         if name in named:
             found.append(named.pop(name))
         elif name not in fields:
-            raise TypeError(f"{cls.__qualname__}: {name} is missing")
+            raise TypeError(f"{cls.__qualname__}.__init__() missing the argument {name!r}")
         else:
             said = fields[name]
             found.append(said.default if said.factory is None else said.factory())
     if named or len(found) > len(names):
-        much = ", ".join(named) or f"{len(found)} values for {len(names)} fields"
-        raise TypeError(f"{cls.__qualname__}: {much}: not expected")
+        much = ", ".join(map(repr, named)) or f"{len(found)} values for {len(names)} fields"
+        raise TypeError(f"{cls.__qualname__}.__init__() got unexpected {much}")
     return tuple(found)
+
+
+# Methods that fill so many slots. What they call their words is replaced by the fields' names.
+
+
+def _fill_1(finish: Any, put_a: Any) -> Any:
+    def fill(self: Any, a: Any) -> None:
+        put_a(self, a)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_2(finish: Any, put_a: Any, put_b: Any) -> Any:
+    def fill(self: Any, a: Any, b: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_3(finish: Any, put_a: Any, put_b: Any, put_c: Any) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_4(finish: Any, put_a: Any, put_b: Any, put_c: Any, put_d: Any) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any, d: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        put_d(self, d)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_5(finish: Any, put_a: Any, put_b: Any, put_c: Any, put_d: Any, put_e: Any) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        put_d(self, d)
+        put_e(self, e)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_6(
+    finish: Any, put_a: Any, put_b: Any, put_c: Any, put_d: Any, put_e: Any, put_f: Any
+) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        put_d(self, d)
+        put_e(self, e)
+        put_f(self, f)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_7(
+    finish: Any, put_a: Any, put_b: Any, put_c: Any, put_d: Any, put_e: Any, put_f: Any, put_g: Any
+) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        put_d(self, d)
+        put_e(self, e)
+        put_f(self, f)
+        put_g(self, g)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+def _fill_8(
+    finish: Any,
+    put_a: Any,
+    put_b: Any,
+    put_c: Any,
+    put_d: Any,
+    put_e: Any,
+    put_f: Any,
+    put_g: Any,
+    put_h: Any,
+) -> Any:
+    def fill(self: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> None:
+        put_a(self, a)
+        put_b(self, b)
+        put_c(self, c)
+        put_d(self, d)
+        put_e(self, e)
+        put_f(self, f)
+        put_g(self, g)
+        put_h(self, h)
+        if finish is not None:
+            finish(self)
+
+    return fill
+
+
+_FILLS: dict[int, Callable[..., Any]] = {
+    1: _fill_1, 2: _fill_2, 3: _fill_3, 4: _fill_4, 5: _fill_5, 6: _fill_6, 7: _fill_7, 8: _fill_8,
+}  # fmt: skip
 
 
 def _equals(self: Any, other: Any) -> Any:

@@ -1,6 +1,6 @@
 """The one door for YAML: every value knows the line it stands on, and says what it should be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from buildsys.base.value import frozen
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAXIMUM_BYTES = 1 << 20
+_MAXIMUM_DEPTH = 50
+_CHUNK_BYTES = 1 << 16
+_NESTING = (b"[", b"{", b"-", b":", b"?")
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
@@ -25,9 +28,15 @@ D = TypeVar("D")
 class YamlValue:
     """One value of a YAML file with its place and the keys that lead to it."""
 
-    place: Place
+    path: Path
     keys: str  # 'source_flags.hello.c', for messages; '' is the whole file
     node: Node
+    at: Node  # what stands where messages point: a key, or the value itself
+
+    @property
+    def place(self) -> Place:
+        """Give the file and line."""
+        return Place(self.path, self.at.start_mark.line + 1)
 
     def fail(self, message: str) -> BuildsysError:
         """Give the error that says this value is wrong; the caller raises it."""
@@ -79,7 +88,7 @@ class YamlValue:
         if not isinstance(self.node, SequenceNode):
             raise self.expect(what)
         for node in self.node.value:
-            yield YamlValue(_place_of(self.place.path, node), self.keys, node)
+            yield YamlValue(self.path, self.keys, node, node)
 
     def as_strings(self) -> tuple[str, ...]:
         """Read a list of strings."""
@@ -99,7 +108,7 @@ class YamlMap:
     value: YamlValue
     entries: dict[str, YamlValue]
 
-    def refuse_unknown(self, known: tuple[str, ...]) -> None:
+    def refuse_unknown(self, known: Collection[str]) -> None:
         """Refuse the first key that is not known."""
         for key, value in self.entries.items():
             if key not in known:
@@ -121,8 +130,10 @@ class YamlMap:
 def load_yaml(path: Path) -> YamlValue:
     """Read a YAML file of one document; any trouble is an error with file and line."""
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(_MAXIMUM_BYTES + 1)
+        with open(path, "rb", buffering=0) as stream:
+            content = b""
+            while len(content) <= _MAXIMUM_BYTES and (more := stream.read(_CHUNK_BYTES)):
+                content += more
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
     return parse_yaml(content, path)
@@ -133,7 +144,8 @@ def parse_yaml(content: bytes, path: Path) -> YamlValue:
     if len(content) > _MAXIMUM_BYTES:
         raise BuildsysError(f"expected a YAML file of at most {_MAXIMUM_BYTES} bytes", path)
     try:
-        _refuse_aliases(content, path)
+        if _may_hide_much(content):
+            _refuse_aliases(content, path)
         node = yaml.compose(content, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -149,7 +161,12 @@ def parse_yaml(content: bytes, path: Path) -> YamlValue:
         raise BuildsysError("not YAML that this tool reads: nested too deeply", path) from error
     if node is None:
         raise BuildsysError("the file is empty; expected a mapping of keys to values", path)
-    return YamlValue(_place_of(path, node), "", node)
+    return YamlValue(path, "", node, node)
+
+
+def _may_hide_much(content: bytes) -> bool:
+    """Tell whether there may be an alias, or too much nesting: each level has a mark of its own."""
+    return b"*" in content or sum(map(content.count, _NESTING)) > _MAXIMUM_DEPTH
 
 
 def _refuse_aliases(content: bytes, path: Path) -> None:
@@ -164,7 +181,7 @@ def _refuse_aliases(content: bytes, path: Path) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > 50:
+        if depth > _MAXIMUM_DEPTH:
             raise BuildsysError("nested too deeply", _event_place(path, event))
 
 
@@ -181,19 +198,16 @@ def _problem_text(error: yaml.MarkedYAMLError, content: bytes, line: int | None)
     return error.problem or error.context or "cannot be parsed"
 
 
-def _place_of(path: Path, node: Node) -> Place:
-    return Place(path, node.start_mark.line + 1)
-
-
 def _read_entries(value: YamlValue, node: MappingNode) -> dict[str, YamlValue]:
+    path = value.path
     entries: dict[str, YamlValue] = {}
     for key_node, value_node in node.value:
-        key = YamlValue(_place_of(value.place.path, key_node), value.keys, key_node)
         if not isinstance(key_node, ScalarNode):
+            key = YamlValue(path, value.keys, key_node, key_node)
             raise key.expect("a key that is a string")
         name = str(key_node.value)
         keys = f"{value.keys}.{name}" if value.keys else name
-        entry = YamlValue(key.place, keys, value_node)
+        entry = YamlValue(path, keys, value_node, key_node)
         if name in entries:
             raise entry.fail(f"this key stands twice, first in line {entries[name].place.line}")
         entries[name] = entry

@@ -1,9 +1,10 @@
 """A module described in YAML: one file to one Module, or one error with file and line."""
 
+import os
 import re
 import string
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from buildsys.base.errors import BuildsysError, Place, os_error_text
@@ -18,109 +19,23 @@ from buildsys.module.model import (
     ModuleClass,
     PropertyValue,
 )
-from buildsys.module.recipefile import RECIPE_FIELDS, read_recipe
-from buildsys.plist import MAXIMUM_KEY_BYTES, render_plist
+from buildsys.module.recipefile import read_recipe
+from buildsys.module.schema import FIELDS, NAME_PATTERN, WARNINGS
+from buildsys.plist import render_plist
 
 T = TypeVar("T")
 
 _LANGUAGES = {".c": Language.C, ".S": Language.ASSEMBLY}
 _STOCK_LANGUAGES = {**_LANGUAGES, ".s": Language.ASSEMBLY}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_NAME = re.compile(NAME_PATTERN)
 _DEFINE = re.compile(r"[A-Za-z_]\w*(\([\s\S]*\))?(=[\s\S]*)?", re.ASCII)
-_DEFINE_OR_VARIABLE = r"^[A-Za-z_$][\w${}]*(\([\s\S]*\))?(=[\s\S]*)?$"  # before ${X} is replaced
-_WARNINGS = ("-Wall", "-Wextra", "-Werror")
-_STRINGS = {"type": "array", "items": {"type": "string"}}
-_FLAGS = {"type": "array", "items": {"type": "string", "pattern": "^(?!@)"}}
-_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAXIMUM_NAME_BYTES}
-_NAMES = {"type": "array", "items": _NAME_SCHEMA}
-_PATHS = {"type": "array", "items": {"type": "string", "minLength": 1}}
-
-# Every key of a descriptor with its JSON Schema; the reader below knows these and no others.
-FIELDS: dict[str, dict[str, object]] = {
-    "kmod": {
-        **_NAME_SCHEMA,
-        "description": "Name of the module and of its file; default: the directory's name.",
-    },
-    "class": {
-        "enum": [kmod_class.value for kmod_class in ModuleClass],
-        "description": "Class of module(7); must be what MODULE() in the source says.",
-    },
-    "description": {"type": "string", "description": "One line for people."},
-    "sources": {
-        **_STRINGS,
-        "items": {"type": "string", "pattern": r"\.[cSs]$"},
-        "minItems": 1,
-        "description": "C (.c) and assembly (.S) files, relative to the descriptor.",
-    },
-    "requires": {
-        **_NAMES,
-        "uniqueItems": True,
-        "description": "Modules that must be loaded before; must be what MODULE() says.",
-    },
-    "include": {**_PATHS, "description": "Directories for -I, relative to the descriptor."},
-    "defines": {
-        "type": "array",
-        "items": {"type": "string", "pattern": _DEFINE_OR_VARIABLE},
-        "description": "NAME or NAME=VALUE for -D, in this order.",
-    },
-    "warnings": {
-        **_FLAGS,
-        "default": list(_WARNINGS),
-        "description": "Warning flags of the C compiler; [] for none.",
-    },
-    "cflags": {**_FLAGS, "description": "Further flags of the C compiler."},
-    "source_flags": {
-        "type": "object",
-        "additionalProperties": _FLAGS,
-        "description": "Further flags of single files: {file.c: [-fwrapv]}.",
-    },
-    "ioconf": {
-        "type": "string",
-        "minLength": 1,
-        "description": "Input of config -b; makes ioconf.c, ioconf.h.",
-    },
-    "properties": {
-        "type": "object",
-        "propertyNames": {"minLength": 1, "maxLength": MAXIMUM_KEY_BYTES},
-        "additionalProperties": {
-            "type": ["string", "boolean", "integer"],
-            "minimum": -(1 << 63),
-            "maximum": (1 << 64) - 1,
-        },
-        "description": "The dictionary that MODULE_CMD_INIT gets, installed as NAME.plist.",
-    },
-    "machines": {**_NAMES, "description": "MACHINE, MACHINE_ARCH or both (evbarm-aarch64)."},
-    "ident_note": {
-        "type": "boolean",
-        "default": True,
-        "description": "Stamp the file with a .note.netbsd.ident of the kernel's version.",
-    },
-    "stock": {
-        "type": "object",
-        "properties": RECIPE_FIELDS,
-        "additionalProperties": False,
-        "description": "NetBSD's own recipe, as 'modbuild import' writes it: every flag.",
-    },
-}
+_CLASSES = {kmod_class.value: kmod_class for kmod_class in ModuleClass}
 _NOT_WITH_STOCK = ("include", "defines", "warnings", "cflags", "properties", "ident_note")
-
-
-def describe_schema() -> dict[str, object]:
-    """Give the JSON Schema of a descriptor."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "modbuild module descriptor",
-        "type": "object",
-        "properties": FIELDS,
-        "required": ["sources"],
-        "anyOf": [{"required": ["class"]}, {"required": ["stock"]}],
-        "additionalProperties": False,
-    }
 
 
 @frozen
 class _Context:
-    place: Place
+    path: Path
     directory: Path
     variables: Mapping[str, str]
 
@@ -149,7 +64,8 @@ class _Context:
 
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
-        return Path(_normalise(self.spell_path(value)))
+        path = self.spell_path(value)
+        return _normalise(path) if ".." in path.parts else path
 
     def spell_path(self, value: YamlValue) -> Path:
         """Read a path as it is spelled, 'a/..' and all."""
@@ -182,10 +98,11 @@ def find_descriptors(directory: Path) -> tuple[Path, ...]:
     if own.is_file():
         return (own,)
     try:
-        names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir())
+        with os.scandir(directory) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
-    paths = (directory / name / f"{name}.yaml" for name in names)
+    paths = (Path(f"{directory}/{name}/{name}.yaml") for name in names)
     return tuple(path for path in paths if path.exists())
 
 
@@ -193,13 +110,12 @@ def load_descriptor(path: Path, variables: Mapping[str, str]) -> Module:
     """Read one descriptor; variables are what ${NAME} in its paths and flags stands for."""
     value = load_yaml(path)
     entries = value.as_map("a mapping of keys to values")
-    entries.refuse_unknown(tuple(FIELDS))
-    return _read_module(_Context(value.place, path.parent, variables), entries)
+    entries.refuse_unknown(FIELDS)
+    return _read_module(_Context(path, path.parent, variables), entries)
 
 
 def _read_module(context: _Context, entries: YamlMap) -> Module:
-    directory_name = context.directory.resolve().name
-    name = entries.get("kmod", _read_name, directory_name)
+    name = entries.get("kmod", _read_name, None) or _find_name(context.directory)
     if not _NAME.fullmatch(name) or len(name) > MAXIMUM_NAME_BYTES:
         raise entries.value.fail(
             f"the directory's name {name!r} cannot name a module; give it with kmod:"
@@ -209,7 +125,7 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
     include = entries.get("include", _each(context.expand_path), ())
     return Module(
         name=name,
-        place=Place(context.place.path),
+        place=Place(context.path),
         directory=context.directory,
         kmod_class=entries.require("class", _read_class),
         description=entries.get("description", YamlValue.as_string, ""),
@@ -220,7 +136,7 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
             *(f"-I{path}" for path in include),
         ),
         include_path=include,
-        warnings=entries.get("warnings", _each(context.expand_flag), _WARNINGS),
+        warnings=entries.get("warnings", _each(context.expand_flag), WARNINGS),
         cflags=entries.get("cflags", _each(context.expand_flag), ()),
         ioconf=entries.get("ioconf", context.expand_path, None),
         properties=entries.get("properties", _read_properties, ()),
@@ -229,15 +145,21 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
     )
 
 
+def _find_name(directory: Path) -> str:
+    name = directory.name
+    is_own = name not in ("", "..") and not directory.is_symlink()
+    return name if is_own else directory.resolve().name
+
+
 def _read_stock_module(context: _Context, entries: YamlMap, name: str) -> Module:
     for key in _NOT_WITH_STOCK:
         if key in entries.entries:
             raise entries.entries[key].fail("does not go with stock, which holds every flag")
     value = entries.entries["stock"]
-    stock = read_recipe(value, context.place.path, context.expand_with)
+    stock = read_recipe(value, context.path, context.expand_with)
     return Module(
         name=name,
-        place=Place(context.place.path),
+        place=Place(context.path),
         directory=stock.directory,
         kmod_class=entries.get("class", _read_class, None),
         description=entries.get("description", YamlValue.as_string, ""),
@@ -272,10 +194,9 @@ def _read_name(value: YamlValue) -> str:
 
 
 def _read_class(value: YamlValue) -> ModuleClass:
-    classes = {kmod_class.value: kmod_class for kmod_class in ModuleClass}
-    found = classes.get(value.as_string())
+    found = _CLASSES.get(value.as_string())
     if found is None:
-        raise value.expect(f"one of {', '.join(classes)}")
+        raise value.expect(f"one of {', '.join(_CLASSES)}")
     return found
 
 
@@ -324,8 +245,9 @@ def _read_units(context: _Context, entries: YamlMap) -> tuple[CompileUnit, ...]:
         if unit.object in units:
             raise value.fail(f"{unit.object} would also be made of {units[unit.object].source}")
         units[unit.object] = unit
+    names = {unit.source.name for unit in units.values()} if flags else ()
     for name, item in _source_flag_entries(entries).items():
-        if name not in {unit.source.name for unit in units.values()}:
+        if name not in names:
             raise item.fail(f"{name} is not one of the sources")
     return tuple(units.values())
 
@@ -339,14 +261,16 @@ def _read_unit(
     # The makefiles' own spelling ('sys/../common') stays: compilers write it into the object.
     path = context.spell_path(value) if is_stock else context.expand_path(value)
     languages = _STOCK_LANGUAGES if is_stock else _LANGUAGES
-    language = languages.get(path.suffix)
+    stem, suffix = path.stem, path.suffix
+    language = languages.get(suffix)
     if language is None:
         raise value.expect(f"a source file ending in {' or '.join(languages)}")
-    if path.stem == IDENT_STEM:
+    if stem == IDENT_STEM:
         raise value.fail(f"{IDENT_STEM}.o is the version note's; give the file another name")
     text = context.expand(value)
     spelling = text if is_stock and text.startswith("/") and text != str(path) else ""
-    return CompileUnit(path, f"{path.stem}.o", language, flags.get(path.name, ()), spelling)
+    own_flags = flags.get(path.name, ()) if flags else ()
+    return CompileUnit(path, f"{stem}.o", language, own_flags, spelling)
 
 
 def _source_flag_entries(entries: YamlMap) -> dict[str, YamlValue]:
@@ -368,15 +292,13 @@ def _unknown_variable(name: str, variables: Mapping[str, str]) -> str:
     return f"${{{name}}} is not known here; known are {', '.join(sorted(variables))}"
 
 
-def _normalise(path: Path) -> str:
-    """Drop '.' and 'a/..' where that cannot change what is meant (no link is followed)."""
+def _normalise(path: Path) -> Path:
+    """Drop 'a/..' where that cannot change what is meant (no link is followed)."""
     parts: list[str] = []
-    for part in PurePosixPath(path).parts:
-        if part == ".." and parts and parts[-1] not in ("..", "/"):
-            if (Path(*parts)).is_symlink():
-                parts.append(part)
-            else:
-                parts.pop()
+    for part in path.parts:
+        is_back = part == ".." and parts and parts[-1] not in ("..", path.root)
+        if is_back and not os.path.islink(os.path.join(*parts)):
+            parts.pop()
         else:
             parts.append(part)
-    return str(Path(*parts)) if parts else "."
+    return Path(*parts)

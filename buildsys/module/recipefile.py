@@ -7,61 +7,7 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.value import frozen
 from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml
 from buildsys.module.model import ParserSource, Recipe, Trampolines
-
-OWN_MARK = "..."  # in a list of a base: here stand the own flags of each module
-_STRINGS = {"type": "array", "items": {"type": "string"}}
-_MARK_TEXT = f'complete; "{OWN_MARK}" in a base is where own_cflags or own_cppflags go'
-
-# Every key of 'stock' with its JSON Schema; the reader below knows these and no others.
-RECIPE_FIELDS: dict[str, dict[str, object]] = {
-    "base": {
-        "type": "string",
-        "description": "A file of these same keys, for what several modules share.",
-    },
-    "directory": {"type": "string", "description": "The directory of the Makefile, ${CURDIR}."},
-    "system": {"type": "string", "description": "The sys/ of the source tree, make's ${S}."},
-    "cflags": {**_STRINGS, "description": f"CFLAGS, {_MARK_TEXT}."},
-    "own_cflags": {**_STRINGS, "description": "What cflags of the base have for this module."},
-    "aflags": {**_STRINGS, "description": "AFLAGS, for assembly."},
-    "cppflags": {**_STRINGS, "description": f"CPPFLAGS, {_MARK_TEXT}."},
-    "own_cppflags": {**_STRINGS, "description": "What cppflags of the base have for this module."},
-    "ldflags": {**_STRINGS, "description": "LDFLAGS, as the compiler takes them."},
-    "assembly_flags": {**_STRINGS, "description": "What stands after CPPFLAGS for a .S file."},
-    "link_script": {"type": "string", "description": "The linker script, KMODSCRIPT."},
-    "link_sets": {"type": "string", "description": "The mkldscript.sh that adds link sets to it."},
-    "assym": {"type": "string", "description": "genassym.cf, from which assym.h is made."},
-    "assym_flags": {**_STRINGS, "description": "Further flags of the compiler for assym.h."},
-    "config_options": {**_STRINGS, "description": "CONFIGOPTS, for config(1)."},
-    "parsers": {
-        "type": "array",
-        "description": "Sources that yacc or lex make: source, argv, names of what is made.",
-        "items": {
-            "type": "object",
-            "properties": {
-                "source": {"type": "string"},
-                "argv": {**_STRINGS, "minItems": 1},
-                "names": {**_STRINGS, "minItems": 1},
-            },
-            "required": ["source", "argv", "names"],
-            "additionalProperties": False,
-        },
-    },
-    "trampolines": {
-        "type": "object",
-        "description": "arm: the awk program, and kmodwrap.awk, kmodtramp.awk, kmodhide.awk.",
-        "properties": {name: {"type": "string"} for name in ("awk", "wrap", "tramp", "hide")},
-        "required": ["awk", "wrap", "tramp"],
-        "additionalProperties": False,
-    },
-    "ctf_convert": {**_STRINGS, "description": "CTFFLAGS: ctfconvert goes over each object."},
-    "ctf_merge": {**_STRINGS, "description": "CTFMFLAGS: ctfmerge goes over the finished kmod."},
-    "debug": {**_STRINGS, "description": "Split off NAME.kmod.debug, with these flags of objcopy."},
-    "debug_directory": {"type": "string", "description": "DEBUGDIR, where that file goes."},
-    "install": {
-        "type": "string",
-        "description": "The directory of NAME/ on the target; none: it is not installed.",
-    },
-}
+from buildsys.module.schema import OWN_MARK, RECIPE_FIELDS
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from buildsys.base.errors import BuildsysError, Place, UsageError
 from buildsys.config import Config
-from buildsys.module.descriptor import find_descriptors, load_descriptors
+from buildsys.module.descriptor import load_descriptors
 from buildsys.module.model import Module
 from buildsys.toolchain.model import Machine
 
@@ -29,11 +29,12 @@ def load_modules(config: Config, machine: Machine) -> tuple[Module, ...]:
             "(make a first one with 'modbuild init DIR')",
             Place(config.modules),
         )
-    if not find_descriptors(config.modules):
+    modules = load_descriptors(config.modules, module_variables(config, machine))
+    if not modules:
         raise BuildsysError(
             "no module descriptor NAME/NAME.yaml in this directory", Place(config.modules)
         )
-    return load_descriptors(config.modules, module_variables(config, machine))
+    return modules
 
 
 def module_variables(config: Config, machine: Machine) -> dict[str, str]:

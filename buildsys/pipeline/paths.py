@@ -42,31 +42,59 @@ class ModulePaths:
     debug: DebugPaths | None
 
 
-def find_paths(request: Request, is_privileged: bool, module: Module) -> ModulePaths:
-    """Say where everything of a module goes."""
-    objects = objects_directory(machine_objdir(request), module.name)
-    place = module_place(request, is_privileged, module)
-    receipts = receipts_directory(request)
-    kmod = objects / f"{module.name}.kmod"
-    order = objects / f"{module.name}.{receipts.name}.order.json"  # each DESTDIR has its own
-    debug = None
-    root = None if module.recipe is None else module.recipe.debug_directory
-    if root is not None:
-        debug = DebugPaths(
+@frozen
+class RunPaths:
+    """Where the modules of one run go: what all of them have in common."""
+
+    objdir: Path  # of the machine
+    receipts: Path
+    place: InstallPlace  # of modules that name none of their own
+    root: Path  # that place, on this machine
+
+    def find(self, module: Module) -> ModulePaths:
+        """Say where everything of a module goes."""
+        name = module.name
+        objects = objects_directory(self.objdir, name)
+        kmod = objects / f"{name}.kmod"
+        order = objects / f"{name}.{self.receipts.name}.order.json"  # each DESTDIR has its own
+        place = self.place_of(module)
+        root = self.root if place is self.place else place.destdir / place.target
+        return ModulePaths(
+            objects,
+            kmod,
+            objects / f"{name}.plist",
+            objects / f"{name}.verdict.json",
+            order,
+            receipt_path(self.receipts, name),
+            root / name,
+            self._find_debug(module, kmod, order, place),
+        )
+
+    def place_of(self, module: Module) -> InstallPlace:
+        """Say where one module is installed: makefiles may name a place of its own (KMODULEDIR)."""
+        own = None if module.recipe is None else module.recipe.install_directory
+        place = self.place
+        return place if own is None or own == place.target else replace(place, modules=own)
+
+    def _find_debug(
+        self, module: Module, kmod: Path, order: Path, place: InstallPlace
+    ) -> DebugPaths | None:
+        root = None if module.recipe is None else module.recipe.debug_directory
+        if root is None:
+            return None
+        return DebugPaths(
             kmod.with_name(f"{kmod.name}.debug"),
             replace(place, modules=debug_directory(place.target, root)),
             order_beside(order),
-            receipt_path(receipts_beside(receipts), module.name),
+            receipt_path(receipts_beside(self.receipts), module.name),
         )
-    return ModulePaths(
-        objects=objects,
-        kmod=kmod,
-        plist=objects / f"{module.name}.plist",
-        verdict=objects / f"{module.name}.verdict.json",
-        order=order,
-        receipt=receipt_path(receipts, module.name),
-        installed=place.destdir / place.target / module.name,
-        debug=debug,
+
+
+def find_run_paths(request: Request, is_privileged: bool) -> RunPaths:
+    """Say where the modules of a run go."""
+    place = install_place(request, is_privileged)
+    return RunPaths(
+        machine_objdir(request), receipts_directory(request), place, place.destdir / place.target
     )
 
 
@@ -78,13 +106,6 @@ def install_place(request: Request, is_privileged: bool) -> InstallPlace:
 def is_installed(module: Module) -> bool:
     """Tell whether a module is meant to be installed; makefiles may say that it is not."""
     return module.recipe is None or module.recipe.install_directory is not None
-
-
-def module_place(request: Request, is_privileged: bool, module: Module) -> InstallPlace:
-    """Say where one module is installed: makefiles may name a place of its own (KMODULEDIR)."""
-    place = install_place(request, is_privileged)
-    own = None if module.recipe is None else module.recipe.install_directory
-    return place if own is None or own == place.target else replace(place, modules=own)
 
 
 def receipts_directory(request: Request) -> Path:

@@ -1,7 +1,7 @@
 """The plan: from modules, tools and a kernel to the graph of steps, as data. Touches no file."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, UsageError
@@ -11,9 +11,9 @@ from buildsys.module.order import Requirements, close_over, collect_requirements
 from buildsys.pipeline.buildoptions import module_options
 from buildsys.pipeline.paths import (
     ModulePaths,
-    find_paths,
+    RunPaths,
+    find_run_paths,
     is_installed,
-    module_place,
     receipts_directory,
 )
 from buildsys.pipeline.places import installation_at
@@ -31,7 +31,7 @@ from buildsys.pipeline.step import (
     Step,
     Vetting,
 )
-from buildsys.pipeline.treeplan import TreePlanner, find_search_path
+from buildsys.pipeline.treeplan import TreePlanner, find_search_path, unique
 from buildsys.plist import render_plist
 from buildsys.toolchain.argv import (
     compile_argv,
@@ -86,13 +86,12 @@ def make_plan(
     if not is_closed:
         modules = tuple(module for module in modules if module.name in names)
     is_privileged = surroundings.is_privileged
-    paths = {module.name: find_paths(request, is_privileged, module) for module in modules}
+    places = find_run_paths(request, is_privileged)
+    paths = {module.name: places.find(module) for module in modules}
     steps: list[Step] = []
-    requires = collect_requirements(request.modules)
-    installable = {module.name for module in request.modules if is_installed(module)}
-    ordered = frozenset(installable & paths.keys())
+    common = _find_common(request, surroundings, places, paths)
     for module in modules:
-        planner = _ModulePlanner(request, surroundings, module, paths, requires, ordered)
+        planner = _ModulePlanner(common, module, paths[module.name])
         steps.extend(planner.build_steps())
         steps.append(planner.check_step())
         if has_install and is_installed(module):
@@ -130,36 +129,80 @@ def _unknown_module(request: Request, name: str) -> BuildsysError:
 
 
 @frozen
-class _ModulePlanner:
+class _Common:
+    """What planning asks for each module anew, and has one answer."""
+
     request: Request
     surroundings: Surroundings
-    module: Module
-    all_paths: dict[str, ModulePaths]
+    places: RunPaths
+    paths: dict[str, ModulePaths]
     requires: Requirements  # of every module that is described
     ordered: frozenset[str]  # the modules that this run installs, if any
+    installed: tuple[tuple[str, Path], ...]  # kmods that this run does not make
+    flags: dict[Language, tuple[str, ...]]  # the machine's
+    cppflags: tuple[str, ...]  # the machine's
+    headers: tuple[str, ...]  # -isystem, the last of all flags
+    directories: dict[str, Path]  # those that were met, by name
+
+
+def _find_common(
+    request: Request,
+    surroundings: Surroundings,
+    places: RunPaths,
+    paths: dict[str, ModulePaths],
+) -> _Common:
+    installable = {module.name for module in request.modules if is_installed(module)}
+    machine, family = request.target.machine, request.toolchain.compiler
+    source = request.config.src
+    system = surroundings.kernel_headers if source is None else _tree_headers(source)
+    return _Common(
+        request=request,
+        surroundings=surroundings,
+        places=places,
+        paths=paths,
+        requires=collect_requirements(request.modules),
+        ordered=frozenset(installable & paths.keys()),
+        installed=tuple(item for item in surroundings.installed_kmods if item[0] not in paths),
+        # bsd.kmodule.mk: assembly gets AFLAGS and CPPFLAGS, no CFLAGS.
+        flags={
+            Language.C: module_cflags(machine, family),
+            Language.ASSEMBLY: module_aflags(machine, family),
+        },
+        cppflags=module_cppflags(machine, family),
+        headers=tuple(word for path in system for word in ("-isystem", str(path))),
+        directories={},
+    )
+
+
+@frozen
+class _ModulePlanner:
+    common: _Common
+    module: Module
+    paths: ModulePaths
 
     @property
-    def paths(self) -> ModulePaths:
-        return self.all_paths[self.module.name]
+    def request(self) -> Request:
+        return self.common.request
 
     def build_steps(self) -> list[Step]:
         """Plan generating, compiling and linking."""
         recipe = self.module.recipe
         if recipe is not None:
             paths, toolchain = self.paths, self.request.toolchain
-            planner = TreePlanner(toolchain, self.module, recipe, paths.objects, paths.kmod)
+            planner = TreePlanner(
+                toolchain, self.module, recipe, paths.objects, paths.kmod, self.common.directories
+            )
             return list(planner.build_steps())
         units = list(self.module.units)
-        generate = self._generate_step()
         if self.module.has_ident_note:
             source = self.paths.objects / f"{IDENT_STEM}.S"
             units.append(CompileUnit(source, f"{IDENT_STEM}.o", Language.ASSEMBLY, ()))
-        steps = [generate]
+        steps = [self._generate_step()]
         if self.module.ioconf is not None:
             steps.append(self._configure_step(self.module.ioconf))
         after = tuple(step.name for step in steps)
-        steps.extend(self._compile_step(unit, after) for unit in units)
-        steps.append(self._link_step([self.paths.objects / unit.object for unit in units]))
+        steps.extend(self._compile_steps(units, after))
+        steps.append(self._link_step([step.outputs[0] for step in steps[len(after) :]]))
         return steps
 
     def _generate_step(self) -> Step:
@@ -198,56 +241,49 @@ class _ModulePlanner:
             f"generate:{self.module.name}/ioconf",
             self.module.name,
             Configure(config.argv, source / "sys", ioconf, self.paths.objects, names),
-            _unique((ioconf, *config.files)),
+            unique((ioconf, *config.files)),
             tuple(self.paths.objects / name for name in names),
         )
 
-    def _compile_step(self, unit: CompileUnit, after: tuple[str, ...]) -> Step:
-        output = self.paths.objects / unit.object
-        depfile = output.with_suffix(".d")
-        toolchain = self.request.toolchain
-        flags = (*self._language_flags(unit), *self._cppflags())
-        argv = compile_argv(toolchain, flags, unit.source, output, depfile)
-        search_path = (unit.source.parent, *find_search_path(flags, self.paths.objects))
-        return Step(
-            f"compile:{self.module.name}/{unit.object}",
-            self.module.name,
-            Command("compile", argv, self.paths.objects, (output,), depfile, search_path),
-            _unique((unit.source, *toolchain.cc.files)),
-            (output,),
-            after,
-        )
+    def _compile_steps(
+        self, units: Sequence[CompileUnit], after: tuple[str, ...]
+    ) -> Iterator[Step]:
+        name, objects, toolchain = self.module.name, self.paths.objects, self.request.toolchain
+        spelled: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[Path, ...]]] = {}
+        for unit in units:
+            kind = (unit.language, unit.flags)
+            if kind not in spelled:
+                flags = (*self._language_flags(unit), *self._cppflags())
+                directories = self.common.directories
+                spelled[kind] = flags, find_search_path(flags, objects, directories)
+            flags, search_path = spelled[kind]
+            output = objects / unit.object
+            depfile = output.with_suffix(".d")
+            argv = compile_argv(toolchain, flags, unit.source, output, depfile)
+            path = (unit.source.parent, *search_path)
+            yield Step(
+                f"compile:{name}/{unit.object}",
+                name,
+                Command("compile", argv, objects, (output,), depfile, path),
+                unique((unit.source, *toolchain.cc.files)),
+                (output,),
+                after,
+            )
 
     def _language_flags(self, unit: CompileUnit) -> tuple[str, ...]:
-        family = self.request.toolchain.compiler
-        machine = self.request.target.machine
+        flags = self.common.flags[unit.language]
         if unit.language is Language.ASSEMBLY:
-            # bsd.kmodule.mk: assembly gets AFLAGS and CPPFLAGS, no CFLAGS.
-            return (*module_aflags(machine, family), *unit.flags)
-        return (
-            *module_cflags(machine, family),
-            *self.module.warnings,
-            *self.module.cflags,
-            *unit.flags,
-        )
+            return (*flags, *unit.flags)
+        return (*flags, *self.module.warnings, *self.module.cflags, *unit.flags)
 
     def _cppflags(self) -> tuple[str, ...]:
-        machine = self.request.target.machine
-        system: Iterable[Path] = self.surroundings.kernel_headers
-        own: tuple[str, ...] = ()
-        if self.request.config.src is not None:
-            own = ("-I.", f"-I{self.module.directory}")
-            system = _tree_headers(self.request.config.src)
-        return (
-            *self.module.cppflags,
-            *module_cppflags(machine, self.request.toolchain.compiler),
-            *own,
-            *(word for path in system for word in ("-isystem", str(path))),
-        )
+        has_tree = self.request.config.src is not None
+        own = ("-I.", f"-I{self.module.directory}") if has_tree else ()
+        return (*self.module.cppflags, *self.common.cppflags, *own, *self.common.headers)
 
     def _link_step(self, objects: Sequence[Path]) -> Step:
         toolchain = self.request.toolchain
-        script = self.surroundings.link_script
+        script = self.common.surroundings.link_script
         link_map = self.paths.kmod.with_name(f"{self.paths.kmod.name}.map")
         argv = link_argv(
             toolchain, objects, self.paths.kmod, script, link_map, module_ldflags(toolchain)
@@ -257,24 +293,21 @@ class _ModulePlanner:
             f"link:{self.module.name}",
             self.module.name,
             Command("link", argv, self.paths.objects, outputs, None, ()),
-            _unique((*objects, script, *_linker_files(toolchain.link, toolchain.ld))),
+            unique((*objects, script, *_linker_files(toolchain.link, toolchain.ld))),
             outputs,
         )
 
     def check_step(self) -> Step:
         """Plan the judgement over the finished module and all that it may pull in."""
         target = self.request.target
-        closure = close_over((self.module.name,), self.requires)
+        paths = self.common.paths
+        closure = close_over((self.module.name,), self.common.requires)
         required = tuple(
-            (name, self.all_paths[name].kmod)
+            (name, paths[name].kmod)
             for name in closure
-            if name in self.all_paths and name != self.module.name
+            if name in paths and name != self.module.name
         )
-        installed = tuple(
-            (name, path)
-            for name, path in self.surroundings.installed_kmods
-            if name not in self.all_paths
-        )
+        needs_installed = any(name not in paths for name in closure)  # this run does not build it
         action = Check(
             name=self.module.name,
             kmod=self.paths.kmod,
@@ -287,7 +320,7 @@ class _ModulePlanner:
             expected_class=None if self.module.recipe else self.module.kmod_class,
             expected_requires=self.module.requires,
             required=required,
-            installed=installed if self._needs_installed(closure) else (),
+            installed=self.common.installed if needs_installed else (),
             options=module_options(self.module),
             drift=self.request.config.drift,
         )
@@ -297,14 +330,10 @@ class _ModulePlanner:
             f"check:{self.module.name}",
             self.module.name,
             action,
-            _unique((self.paths.kmod, *kmods, *kernel, *self.surroundings.judge_files)),
+            unique((self.paths.kmod, *kmods, *kernel, *self.common.surroundings.judge_files)),
             (self.paths.verdict,),
-            tuple(f"generate:{name}" for name in closure if name in self.all_paths),
+            tuple(f"generate:{name}" for name in closure if name in paths),
         )
-
-    def _needs_installed(self, closure: Iterable[str]) -> bool:
-        """Tell whether something is required that this run does not build."""
-        return any(name not in self.all_paths for name in closure)
 
     def install_step(self) -> Step:
         """Plan ordering the module to be installed, after the modules that it requires."""
@@ -313,7 +342,7 @@ class _ModulePlanner:
         inputs = [self.paths.verdict, self.paths.kmod]
         if plist is not None:
             inputs.append(plist)
-        place = module_place(self.request, self.surroundings.is_privileged, self.module)
+        place = self.common.places.place_of(self.module)
         outputs = [self.paths.order]
         ordered = None
         if (debug := self.paths.debug) is not None:
@@ -321,7 +350,7 @@ class _ModulePlanner:
             inputs.append(debug.file)
             outputs.append(debug.order)
         action = Install(self.paths.verdict, plist, place, self.paths.order, ordered)
-        requires = (other for other in self.module.requires if other in self.ordered)
+        requires = (other for other in self.module.requires if other in self.common.ordered)
         return Step(
             f"install:{name}",
             name,
@@ -352,7 +381,8 @@ def record_step(
         if own.debug is not None:
             orders.append(own.debug.order)
             outputs += [own.debug.receipt, own.debug.installed]
-    places = (module_place(request, is_privileged, module) for module in modules)
+    run_paths = find_run_paths(request, is_privileged)
+    places = (run_paths.place_of(module) for module in modules)
     installations = [
         installation_at(request.config, request.target, place) for place in dict.fromkeys(places)
     ]
@@ -373,10 +403,10 @@ def record_step(
 
 def _find_needs(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     """Find which steps each step needs: the makers of its inputs, and those it names."""
-    makers = {path: step.name for step in steps for path in step.outputs}
+    makers = {str(path): step.name for step in steps for path in step.outputs}
     needs: dict[str, tuple[str, ...]] = {}
     for step in steps:
-        made = (makers[path] for path in step.inputs if path in makers)
+        made = [name for path in step.inputs if (name := makers.get(str(path)))]
         needs[step.name] = tuple(dict.fromkeys((*step.after, *made)))
     return needs
 
@@ -389,7 +419,3 @@ def _tree_headers(source: Path) -> tuple[Path, ...]:
 
 def _linker_files(*tools: Tool | None) -> tuple[Path, ...]:
     return tuple(path for tool in tools if tool is not None for path in tool.files)
-
-
-def _unique(paths: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(paths))

@@ -55,7 +55,9 @@ def make_reproducible(
         if isinstance(action, Command) and action.verb == "compile":
             argv = map_argv(action.argv, request.toolchain, own.get(step.module, roots))
             action = replace(action, argv=argv, environment=(*action.environment, *time))
-        changed.append(replace(step, action=action))
+            changed.append(replace(step, action=action))
+        else:
+            changed.append(step)
     return changed
 
 

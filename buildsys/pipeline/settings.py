@@ -1,10 +1,10 @@
 """From modbuild.yaml, the environment and options to a configuration; imports little."""
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildsys.base.yamlfile import YamlValue, load_yaml
-from buildsys.config import CONFIG_FILE, SETTINGS, Config, resolve_config
+from buildsys.config import CONFIG_FILE, Config, resolve_config
 
 
 def load_config(
@@ -17,18 +17,5 @@ def load_config(
     path = directory / (CONFIG_FILE if file is None else file)
     if file is None and not path.is_file():
         return resolve_config(options, environment, {}, directory, None)
-    entries = load_yaml(path).as_map("a mapping of settings to values")
-    entries.refuse_unknown(tuple(setting.key for setting in SETTINGS))
-    flags = {setting.key for setting in SETTINGS if setting.is_flag}
-    values = {
-        key: ("no", "yes")[value.as_boolean()] if key in flags else _read_setting(value)
-        for key, value in entries.entries.items()
-    }
+    values = importlib.import_module("buildsys.pipeline.settingsfile").read_settings(path)
     return resolve_config(options, environment, values, directory, path)
-
-
-def _read_setting(value: YamlValue) -> str:
-    text = value.as_string()
-    if not text:
-        raise value.expect("a value")
-    return text

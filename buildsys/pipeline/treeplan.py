@@ -1,7 +1,7 @@
 """The steps of a module that has a recipe: NetBSD's own way of making it, flag for flag."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from buildsys.base.value import frozen, replace
@@ -32,6 +32,7 @@ class TreePlanner:
     recipe: Recipe
     objects: Path
     kmod: Path
+    directories: dict[str, Path]  # for find_search_path, shared by all modules
 
     def build_steps(self) -> Iterator[Step]:
         """Plan the links, the generated files, each object and the module, in stock's order."""
@@ -123,7 +124,7 @@ class TreePlanner:
         # What is made in the object directory is compiled under its bare name, as make does.
         name = source.name if source.parent == self.objects else spelling or str(source)
         argv = compile_argv(self.toolchain, flags, name, output, depfile)
-        search_path = (source.parent, *find_search_path(flags, self.objects))
+        search_path = (source.parent, *find_search_path(flags, self.objects, self.directories))
         action = Command("compile", argv, self.objects, (output,), depfile, search_path)
         inputs = (source, *self.toolchain.cc.files)
         if has_ctf and self.recipe.ctf_convert is not None:
@@ -148,7 +149,7 @@ class TreePlanner:
             further = ((*tool.argv, *recipe.ctf_merge, "-o", str(kmod), *map(str, objects)),)
             inputs += tool.files
         action = Command("link", argv, self.objects, outputs, None, (), further=further)
-        yield Step(f"link:{self.module.name}", self.module.name, action, _unique(inputs), outputs)
+        yield Step(f"link:{self.module.name}", self.module.name, action, unique(inputs), outputs)
 
     def _link_script_step(self, program: Path, objects: Sequence[Path], script: Path) -> Step:
         objdump = self.toolchain.require("objdump")
@@ -251,19 +252,27 @@ class TreePlanner:
     ) -> Step:
         module = self.module.name
         full = f"{kind}:{module}/{name}"
-        return Step(full, module, action, _unique(inputs), tuple(outputs), after)
+        return Step(full, module, action, unique(inputs), tuple(outputs), after)
 
 
-def find_search_path(flags: Sequence[str], directory: Path) -> tuple[Path, ...]:
-    """Give the directories of -I, then those of -isystem, as a compiler run in directory sees."""
+def find_search_path(
+    flags: Sequence[str], directory: Path, known: dict[str, Path]
+) -> tuple[Path, ...]:
+    """Give the directories of -I, then those of -isystem, as a compiler run in directory sees.
+
+    known are directories by name, which most modules have in common; found ones are added.
+    """
     found: dict[str, list[Path]] = {flag: [] for flag in _PATH_FLAGS}
     words = iter(flags)
     for word in words:
-        for flag in _PATH_FLAGS:
-            if word.startswith(flag):
-                name = word.removeprefix(flag) or next(words, "")
-                found[flag].append(Path(os.path.normpath(directory / name)))
-                break
+        if not word.startswith(_PATH_FLAGS):
+            continue
+        flag = next(flag for flag in _PATH_FLAGS if word.startswith(flag))
+        name = word.removeprefix(flag) or next(words, "")
+        place = os.path.normpath(os.path.join(directory, name))
+        if place not in known:
+            known[place] = Path(place)
+        found[flag].append(known[place])
     return (*found["-iquote"], *found["-I"], *found["-isystem"])
 
 
@@ -275,5 +284,6 @@ def linker_flags(toolchain: Toolchain, ldflags: Sequence[str]) -> tuple[str, ...
     return tuple(word for flags in passed for word in flags.split(","))
 
 
-def _unique(paths: Sequence[Path]) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(paths))
+def unique(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Give each path once, in the order in which they come first."""
+    return tuple({str(path): path for path in paths}.values())  # hashing paths takes longer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buildsys.base.value import frozen
 from buildsys.module.model import Module, Recipe
-from buildsys.module.recipefile import OWN_MARK
+from buildsys.module.schema import OWN_MARK
 
 _PLAIN = re.compile(r"[A-Za-z_/.-][A-Za-z0-9_./=+:-]*")
 _WORDS_OF_YAML = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"})

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import json
 
 from buildsys.base.errors import ExitStatus
 from buildsys.cli import Context
@@ -34,12 +33,15 @@ def list_modules(arguments: argparse.Namespace, context: Context) -> ExitStatus:
             }
             for module in modules
         ]
-        print(json.dumps(rows, indent=2))
+        print(importlib.import_module("json").dumps(rows, indent=2))
         return ExitStatus.DONE
     width = max(len(module.name) for module in modules)
+    lines = []
     for module in modules:
         requires = f"  requires {', '.join(module.requires)}" if module.requires else ""
         other = "" if module.is_for(machine.name, machine.arch) else f"  (not {machine.label})"
         kmod_class = module.kmod_class.value if module.kmod_class else "?"
-        print(f"{module.name:<{width}}  {kmod_class:<8}  {module.description}{requires}{other}")
+        line = f"{module.name:<{width}}  {kmod_class:<8}  {module.description}{requires}{other}"
+        lines.append(line)
+    print("\n".join(lines))
     return ExitStatus.DONE

@@ -8,7 +8,7 @@ from buildsys.base.errors import ExitStatus
 from buildsys.cli import Context
 
 _PLACES = {
-    "descriptor": ("buildsys.module.descriptor", "describe_schema"),
+    "descriptor": ("buildsys.module.schema", "describe_schema"),
     "report": ("buildsys.report.document", "describe_report_schema"),
 }
 

@@ -89,7 +89,9 @@ def test_the_launcher_works_through_links(tmp_path: Path) -> None:
         ran = subprocess.run(
             (elsewhere / name, "list"), cwd="/", capture_output=True, text=True, timeout=20
         )
-        assert (ran.returncode, ran.stdout) == (0, f"-S {clone}/buildsys/launch.py list\n"), ran.stderr
+        assert (ran.returncode, ran.stdout) == (0, f"-S {clone}/buildsys/launch.py list\n"), (
+            ran.stderr
+        )
 
 
 def test_quiet_still_tells_doubts(workspace: Workspace) -> None:

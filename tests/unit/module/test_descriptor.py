@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from buildsys.base.errors import BuildsysError
 from buildsys.module.descriptor import (
-    FIELDS,
-    describe_schema,
     find_descriptors,
     load_descriptor,
     load_descriptors,
 )
 from buildsys.module.model import Language, ModuleClass
+from buildsys.module.schema import FIELDS, describe_schema
 
 SAMPLES = Path(__file__).resolve().parents[3] / "modules"
 VARIABLES = {"MACHINE": "amd64", "MACHINE_ARCH": "x86_64", "MACHINE_CPU": "amd64"}
