@@ -31,6 +31,7 @@ from buildsys.pipeline.judge import Judge
 from buildsys.pipeline.launching import Launching
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.spelled import SpellingFinder
 from buildsys.pipeline.step import (
     AssymHeader,
     AssymSource,
@@ -64,6 +65,7 @@ class StepExecutor:
         self._places = places  # where each module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
+        self._spelling = SpellingFinder()
         self._judge = Judge()
 
     def begin(self, step: Step) -> Work:
@@ -127,7 +129,8 @@ class StepExecutor:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
             result = yield from self._change_outputs(command, near, result)
-            headers = _read_depfile(command, names)
+            places = map(str, command.search_path)
+            headers = self._spelling.restore(_read_depfile(command, names), places)
             seen = (*headers, *self._assembled(command, headers), *_named_by_flags(command))
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
@@ -269,7 +272,7 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
         return ()
     path = Path(names[str(command.depfile)])
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = os.fsdecode(path.read_bytes())
     except OSError as error:
         raise StepError(
             f"{command.depfile}: the compiler did not write it", argv=command.argv

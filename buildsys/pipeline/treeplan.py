@@ -265,14 +265,17 @@ class TreePlanner:
 
 
 def find_search_path(flags: Sequence[str], directory: Path) -> tuple[Path, ...]:
-    """Give the directories of -I, then those of -isystem, as a compiler run in directory sees."""
+    """Give the directories of -I, then those of -isystem, as a compiler run in directory sees.
+
+    A '..' stays: where it leads is a matter of links, and compilers spell headers with it.
+    """
     found: dict[str, list[Path]] = {flag: [] for flag in _PATH_FLAGS}
     words = iter(flags)
     for word in words:
         for flag in _PATH_FLAGS:
             if word.startswith(flag):
                 name = word.removeprefix(flag) or next(words, "")
-                found[flag].append(Path(os.path.normpath(directory / name)))
+                found[flag].append(directory / name)
                 break
     return (*found["-iquote"], *found["-I"], *found["-isystem"])
 
