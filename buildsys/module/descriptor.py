@@ -149,7 +149,7 @@ class _Context:
 
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
-        return Path(_normalise(self.spell_path(value)))
+        return Path(_normalise(self.spell_path(value), self.directory))
 
     def spell_path(self, value: YamlValue) -> Path:
         """Read a path as it is spelled, 'a/..' and all."""
@@ -368,15 +368,20 @@ def _unknown_variable(name: str, variables: Mapping[str, str]) -> str:
     return f"${{{name}}} is not known here; known are {', '.join(sorted(variables))}"
 
 
-def _normalise(path: Path) -> str:
-    """Drop '.' and 'a/..' where that cannot change what is meant (no link is followed)."""
+def _normalise(path: Path, directory: Path) -> str:
+    """Drop '.', and 'a/..' where a leads to the descriptor's directory and is no link.
+
+    Any other a may become a link later, which nobody would notice who had dropped it.
+    """
+    above = frozenset((directory, *directory.parents))
     parts: list[str] = []
     for part in PurePosixPath(path).parts:
         if part == ".." and parts and parts[-1] not in ("..", "/"):
-            if (Path(*parts)).is_symlink():
-                parts.append(part)
-            else:
+            place = Path(*parts)
+            if place in above and not place.is_symlink():
                 parts.pop()
+            else:
+                parts.append(part)
         else:
             parts.append(part)
     return str(Path(*parts)) if parts else "."

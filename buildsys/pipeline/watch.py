@@ -63,6 +63,11 @@ def _can_look_at(path: str) -> bool:
     return True
 
 
+def _may_be_directory(path: Path) -> bool:
+    """Tell whether it is a directory, or a link that leads nowhere yet."""
+    return path.is_dir() or (path.is_symlink() and _can_look_at(str(path)))
+
+
 def _look_into(directory: str) -> tuple[Stamp | None, frozenset[str]]:
     """Give a directory's stamp and names, so that a name that comes later shows in the stamp."""
     stamp = stat_stamp(directory)
@@ -94,7 +99,7 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     config = request.config
     paths = [config.file, config.modules]
     # A directory without a descriptor is watched too: one may be written there.
-    paths += (path for path in config.modules.glob("*") if path.is_dir())
+    paths += (path for path in config.modules.glob("*") if _may_be_directory(path))
     paths += config.modules.glob("*/*.yaml")
     for module in request.modules:
         paths += [module.directory, module.place.path]
