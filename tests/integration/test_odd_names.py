@@ -1,4 +1,4 @@
-"""Names that compilers, depfiles and make spell in ways of their own: built once, seen when edited."""
+"""Names that compilers, depfiles and make spell in ways of their own: built once, seen later."""
 
 import json
 import os
