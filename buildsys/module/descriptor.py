@@ -65,7 +65,7 @@ class _Context:
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
         path = self.spell_path(value)
-        return _normalise(path) if ".." in path.parts else path
+        return Path(_normalise(path, self.directory)) if ".." in path.parts else path
 
     def spell_path(self, value: YamlValue) -> Path:
         """Read a path as it is spelled, 'a/..' and all."""
@@ -292,13 +292,20 @@ def _unknown_variable(name: str, variables: Mapping[str, str]) -> str:
     return f"${{{name}}} is not known here; known are {', '.join(sorted(variables))}"
 
 
-def _normalise(path: Path) -> Path:
-    """Drop 'a/..' where that cannot change what is meant (no link is followed)."""
+def _normalise(path: Path, directory: Path) -> str:
+    """Drop '.', and 'a/..' where a leads to the descriptor's directory and is no link.
+
+    Any other a may become a link later, which nobody would notice who had dropped it.
+    """
+    above = frozenset((directory, *directory.parents))
     parts: list[str] = []
     for part in path.parts:
-        is_back = part == ".." and parts and parts[-1] not in ("..", path.root)
-        if is_back and not os.path.islink(os.path.join(*parts)):
-            parts.pop()
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            place = Path(*parts)
+            if place in above and not place.is_symlink():
+                parts.pop()
+            else:
+                parts.append(part)
         else:
             parts.append(part)
-    return Path(*parts)
+    return str(Path(*parts)) if parts else "."

@@ -23,6 +23,11 @@ def _can_look_at(path: str) -> bool:
     return True
 
 
+def _may_be_directory(path: Path) -> bool:
+    """Tell whether it is a directory, or a link that leads nowhere yet."""
+    return path.is_dir() or (path.is_symlink() and _can_look_at(str(path)))
+
+
 def _name_tool(tool: Tool) -> Iterator[Path]:
     """Give the files behind a tool, and the names that lead there: a link may come to lead away."""
     yield Path(tool.argv[0])
@@ -42,7 +47,7 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     config = request.config
     paths = [config.file, config.modules]
     # A directory without a descriptor is watched too: one may be written there.
-    paths += (path for path in config.modules.glob("*") if path.is_dir())
+    paths += (path for path in config.modules.glob("*") if _may_be_directory(path))
     paths += config.modules.glob("*/*.yaml")
     for module in request.modules:
         paths += [module.directory, module.place.path]

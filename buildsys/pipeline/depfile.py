@@ -16,7 +16,9 @@ def parse_depfile(text: str) -> tuple[str, ...]:
     """Give the prerequisites of a make rule, unescaped, each once, in their order.
 
     Compilers put a backslash before a number sign, and before a space one more for each that
-    stands there already; they double a dollar sign.
+    stands there already; they double a dollar sign. GCC does with a tab as with a space, clang
+    leaves it: names are parted by spaces and ends of lines alone. A backslash before a colon is
+    left to be one: nothing says whether it is of the name.
     """
     text = text.replace("\r\n", "\n").replace("\\\n", " ")
     if "\\" not in text and "$$" not in text:
@@ -35,10 +37,10 @@ def parse_depfile(text: str) -> tuple[str, ...]:
         elif character == "$" and following == "$":
             word.append(character)
             position += 1
-        elif is_target and character == ":" and (not following or following.isspace()):
+        elif is_target and character == ":" and following in ("", " ", "\n"):
             is_target = False
             word.clear()
-        elif character.isspace():
+        elif character in (" ", "\n"):
             if word and not is_target:
                 names["".join(word)] = None
             word.clear()
@@ -55,7 +57,7 @@ def _parse_plain(text: str) -> tuple[str, ...]:
     """Read rules in which nothing is escaped."""
     names: dict[str, None] = {}
     for line in text.split("\n"):
-        words = line.split()
+        words = list(filter(None, line.split(" ")))
         end = next((index for index, word in enumerate(words) if word.endswith(":")), len(words))
         names.update(dict.fromkeys(words[end + 1 :]))
     return tuple(names)
@@ -68,7 +70,7 @@ def _read_backslashes(text: str, start: int) -> tuple[str, int]:
         end += 1
     number = end - start
     following = text[end : end + 1]
-    if following in ("#", ":"):
+    if following == "#":
         return "\\" * (number - 1) + following, end + 1
     if following in (" ", "\t") and number % 2:
         return "\\" * (number // 2) + following, end + 1
@@ -102,7 +104,7 @@ def find_asked(
             questions = known[path] = _read_questions(path)
         for name, is_quoted in questions:
             for place in (os.path.dirname(path), *roots) if is_quoted else roots:
-                candidate = os.path.normpath(os.path.join(place, name))
+                candidate = os.path.join(place, name)
                 if os.path.exists(candidate):
                     break
                 yield candidate

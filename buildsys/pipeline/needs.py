@@ -1,5 +1,6 @@
 """Which tools modules of a source tree need, and which are left out for want of one."""
 
+import os
 from collections.abc import Iterator
 
 from buildsys.base.errors import BuildsysError
@@ -40,6 +41,8 @@ def find_roles(module: Module) -> Iterator[str]:
         return
     if recipe.trampolines is not None:
         yield from ("ld", "nm", "objdump")
+        if not os.path.isabs(recipe.trampolines.awk):
+            yield "awk"
     if recipe.trampolines is not None and recipe.trampolines.hide is not None:
         yield "objcopy"
     if recipe.link_sets is not None:

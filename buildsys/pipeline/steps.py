@@ -24,6 +24,7 @@ from buildsys.base.value import replace
 from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
 from buildsys.pipeline.executor import Seen, Work
 from buildsys.pipeline.outcome import StepError
+from buildsys.pipeline.spelled import SpellingFinder
 from buildsys.pipeline.step import (
     AssymHeader,
     AssymSource,
@@ -66,6 +67,7 @@ class StepExecutor:
         self._find_place = find_place  # where a module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
+        self._spelling = SpellingFinder()
         self._judge: Any = None
 
     def begin(self, step: Step) -> Work:
@@ -152,7 +154,8 @@ class StepExecutor:
                 write_whole(Path(names[str(command.standard_output)]), result.output)
                 result = replace(result, output=b"")
             result = yield from self._change_outputs(command, near, result)
-            headers = _read_depfile(command, names)
+            places = map(str, command.search_path)
+            headers = self._spelling.restore(_read_depfile(command, names), places)
             seen = (*headers, *self._assembled(command, headers), *_named_by_flags(command))
             for path in command.outputs:
                 if not os.path.exists(names[str(path)]):
@@ -262,7 +265,7 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
         return ()
     path = Path(names[str(command.depfile)])
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = os.fsdecode(path.read_bytes())
     except OSError as error:
         raise StepError(
             f"{command.depfile}: the compiler did not write it", argv=command.argv

@@ -13,6 +13,7 @@ from pathlib import Path
 from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
+from buildsys.base.value import replace
 from buildsys.pipeline.depfile import (
     Questions,
     Shadows,
@@ -21,6 +22,7 @@ from buildsys.pipeline.depfile import (
     resolve_headers,
 )
 from buildsys.pipeline.filebook import FileBook
+from buildsys.pipeline.relinked import follow_links
 from buildsys.pipeline.step import Command, Step
 from buildsys.pipeline.storefile import Node, StoreFile, pack_shadows, unpack_shadows
 from buildsys.pipeline.storevalues import (
@@ -104,7 +106,10 @@ class Store:
             return "its command or settings changed"
         digests = self._book.digest_all(node.inputs)
         if make_key(node.recipe, digests) != node.key:
-            return self._name_changed_input(node, digests)
+            followed = self._follow_links(step, node)
+            if followed is None:
+                return self._name_changed_input(node, digests)
+            node = followed
         if shadow := self._book.find_shadow(node.shadows):
             return f"{shadow} is new"
         for index, digest in enumerate(self._book.digest_all(node.outputs)):
@@ -329,6 +334,26 @@ class Store:
                 asked = find_asked(headers, roots, self._questions)
                 return Shadows(shadows.absent, (*shadows.dangling, *asked))
         return Shadows({})
+
+    def _follow_links(self, step: Step, node: Node) -> Node | None:
+        """Give the record of a step whose links lead to copies of what it read; None: to others."""
+        if not isinstance(step.action, Command) or not step.action.search_path:
+            return None
+        seen = {
+            self._known[identity].path: digest_prefix(node.seen, index)
+            for index, identity in enumerate(node.inputs)
+        }
+        roots = (*step.action.search_path, *(path.parent for path in step.inputs))
+        paths = follow_links(seen, map(str, roots), self.digest)
+        if paths is None:
+            return None
+        digests = [self.digest(path) for path in paths]
+        inputs = array("I", [self._book.files[path].identity for path in paths])
+        prefixes = b"".join([digest[:PREFIX_BYTES] for digest in digests])
+        key = make_key(node.recipe, digests)
+        followed = replace(node, key=key, inputs=inputs, seen=prefixes)
+        self._write(step.record, followed)
+        return followed
 
     def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
         for index, identity in enumerate(node.inputs):

@@ -61,6 +61,11 @@ def digest_prefix(prefixes: bytes, index: int) -> bytes:
     return prefixes[index * PREFIX_BYTES : (index + 1) * PREFIX_BYTES]
 
 
+def digest_place(real: str) -> bytes:
+    """Digest a directory by its real name."""
+    return digest_text(b"directory " + os.fsencode(real))
+
+
 def digest_any(path: str) -> bytes:
     """Digest a file's content, or the place that a directory is; ABSENT when there is none."""
     try:
@@ -68,7 +73,7 @@ def digest_any(path: str) -> bytes:
     except OSError:
         return digest_file(path)  # which says what is wrong, or that it has gone
     if stat.S_ISDIR(mode):
-        return digest_text(b"directory " + os.fsencode(os.path.realpath(path)))
+        return digest_place(os.path.realpath(path))
     if not stat.S_ISREG(mode):
         raise BuildsysError("not a regular file; reading it might never end", Path(path))
     return digest_file(path)

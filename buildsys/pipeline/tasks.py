@@ -234,7 +234,11 @@ class _Run:
         _Runner(self, keep_going, max(1, jobs)).run_all(control.task_dispatcher())
 
     def _make_task(self, step: Step, needs: Iterable[str]) -> Task:
-        return Task(step.name, None, task_dep=[name for name in needs if name in self.steps])
+        task = Task("step", None)
+        # Given afterwards: doit would refuse a '=' and take a '*' for a pattern.
+        task.name = step.name
+        task.task_dep = [name for name in needs if name in self.steps]
+        return task
 
     def begin(self, task: Any) -> Work:
         """Begin a task's step."""

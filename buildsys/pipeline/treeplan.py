@@ -172,12 +172,13 @@ class TreePlanner:
         last = kmod if recipe.hide is None else self.objects / "unhidden.o"
         ld = self.toolchain.require("ld")
         dump, nm = self.toolchain.require("objdump"), self.toolchain.require("nm")
+        awk = self._awk(recipe.awk)
         listing = (*dump.argv, "--syms", "--reloc")
         yield self._join((*ld.argv, "-r", "-o"), first, (), objects, ld)
         wrapped = self.objects / "kmodwrap.args"
-        yield from self._filter(listing, dump, first, (recipe.awk, recipe.wrap), wrapped)
+        yield from self._filter(listing, dump, first, (awk, recipe.wrap), wrapped)
         yield self._join((*ld.argv, "-r", f"@{wrapped}", "-o"), joined, (wrapped,), (first,), ld)
-        yield from self._filter(listing, dump, joined, (recipe.awk, recipe.tramp), tramp)
+        yield from self._filter(listing, dump, joined, (awk, recipe.tramp), tramp)
         unit = CompileUnit(tramp, f"{name}_tramp.o", Language.ASSEMBLY, ())
         yield self._compile_step(unit, (f"generate:{name}",))
         link_map = self.kmod.with_name(f"{self.kmod.name}.map")
@@ -185,11 +186,20 @@ class TreePlanner:
         yield self._join((*ld.argv, "-r", f"-Map={link_map}", "-o"), last, (), parts, ld, link_map)
         if recipe.hide is not None:
             hidden = self.objects / "kmodhide.args"
-            yield from self._filter(nm.argv, nm, last, (recipe.awk, recipe.hide), hidden)
+            yield from self._filter(nm.argv, nm, last, (awk, recipe.hide), hidden)
             objcopy = self.toolchain.require("objcopy")
             argv = (*objcopy.argv, f"@{hidden}", str(last), str(kmod))
             action = Command("hide", argv, self.objects, (kmod,), None, ())
             yield self._step("link", kmod.name, action, (hidden, last, *objcopy.files), [kmod])
+
+    def _awk(self, program: str) -> Tool:
+        """Give the awk that makefiles name, with the files that decide what it does."""
+        found = self.toolchain.awk
+        if not os.path.isabs(program):  # without TOOLDIR
+            return self.toolchain.require("awk")
+        if found is not None and found.argv == (program,):
+            return found
+        return Tool((program,), (Path(program),))
 
     def _join(
         self,
@@ -210,7 +220,7 @@ class TreePlanner:
         argv: tuple[str, ...],
         tool: Tool,
         subject: Path,
-        filtering: tuple[str, Path],
+        filtering: tuple[Tool, Path],
         output: Path,
     ) -> Iterator[Step]:
         """Plan 'argv SUBJECT | awk -f PROGRAM > OUTPUT' with a file in place of the pipe."""
@@ -219,9 +229,9 @@ class TreePlanner:
         action = Command("list", command, self.objects, (listing,), None, (), listing)
         yield self._step("link", listing.name, action, (subject, *tool.files), [listing])
         awk, program = filtering
-        command = (awk, "-f", str(program), str(listing))
+        command = (*awk.argv, "-f", str(program), str(listing))
         action = Command("filter", command, self.objects, (output,), None, (), output)
-        yield self._step("link", output.name, action, (listing, program), [output])
+        yield self._step("link", output.name, action, (listing, program, *awk.files), [output])
 
     def _debug_step(self, whole: Path, options: tuple[str, ...]) -> Step:
         """Plan bsd.kmodule.mk's division into NAME.kmod and NAME.kmod.debug."""
@@ -260,6 +270,7 @@ def find_search_path(
 ) -> tuple[Path, ...]:
     """Give the directories of -I, then those of -isystem, as a compiler run in directory sees.
 
+    A '..' stays: where it leads is a matter of links, and compilers spell headers with it.
     known are directories by name, which most modules have in common; found ones are added.
     """
     found: dict[str, list[Path]] = {flag: [] for flag in _PATH_FLAGS}
@@ -269,7 +280,7 @@ def find_search_path(
             continue
         flag = next(flag for flag in _PATH_FLAGS if word.startswith(flag))
         name = word.removeprefix(flag) or next(words, "")
-        place = os.path.normpath(os.path.join(directory, name))
+        place = os.path.join(directory, name)
         if place not in known:
             known[place] = Path(place)
         found[flag].append(known[place])

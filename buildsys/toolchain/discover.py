@@ -25,6 +25,7 @@ from buildsys.toolchain.model import (
 
 _EXTRA_ROLES = (
     "objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert", "ctfmerge",
+    "awk",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from buildsys.toolchain.trial import Trial, run_trial
 
 _PROBE_SECONDS = 30.0
 # Roles of which a version can be asked, with the arguments that ask; config(1), genassym,
-# ctfconvert and ctfmerge have none.
+# ctfconvert, ctfmerge and some awks have none.
 _VERSION_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "cc": ("--version",),
     "ld": ("--version",),

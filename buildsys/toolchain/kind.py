@@ -13,7 +13,7 @@ TOOLDIR_KIND = "tooldir"
 _KEYS = ("kind", "title", "link", "foreign_flags", "roles")
 ROLES = (
     "cc", "ld", "objcopy", "nm", "objdump", "config", "make", "genassym", "ctfconvert",
-    "ctfmerge",
+    "ctfmerge", "awk",
 )  # fmt: skip
 _STYLES = tuple(style.value for style in LinkStyle)
 _FAMILIES = {

@@ -144,6 +144,7 @@ class Toolchain:
     genassym: Tool | None = None
     ctfconvert: Tool | None = None
     ctfmerge: Tool | None = None
+    awk: Tool | None = None
     missing: tuple[MissingTool, ...] = ()
 
     def tools(self) -> Iterator[tuple[str, Tool | None]]:
@@ -159,6 +160,7 @@ class Toolchain:
         yield "genassym", self.genassym
         yield "ctfconvert", self.ctfconvert
         yield "ctfmerge", self.ctfmerge
+        yield "awk", self.awk
 
     def require(self, role: str) -> Tool:
         """Give the tool of a role, or the error that says how to get it."""

@@ -228,7 +228,8 @@ def test_a_link_in_a_path_is_not_taken_apart(tmp_path: Path) -> None:
     (tmp_path / "sample/link").symlink_to(tmp_path / "far/away")
     units = load_descriptor(path, VARIABLES).units
     here = f"{tmp_path}/sample"
-    assert [str(unit.source) for unit in units] == [f"{here}/link/../x.c", f"{here}/y.c"]
+    sources = [f"{here}/link/../x.c", f"{here}/plain/../y.c"]  # plain may become a link, too
+    assert [str(unit.source) for unit in units] == sources
 
 
 VALIDATOR = jsonschema.Draft202012Validator(describe_schema())

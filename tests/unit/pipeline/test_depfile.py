@@ -8,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buildsys.base.command import run_command
+from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.depfile import find_shadows, parse_depfile
+from buildsys.pipeline.spelled import SpellingFinder
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine
 
@@ -57,28 +59,76 @@ def test_any_text_is_read_without_complaint(text: str) -> None:
         ("a.o: a.c a.h\n\na.h:\n", ("a.c", "a.h")),
         ("a.o: a.c \\\r\n a.h\r\n", ("a.c", "a.h")),
         ("a.o b.o: a.c a.c\nc.o: d.c\n", ("a.c", "d.c")),
-        ("C:/a.o: a\\:b.h", ("a:b.h",)),
+        ("C:/a.o: a\\:b.h", ("a\\:b.h",)),
+        ("a.o: a\tb.h c\\\td.h e\u00a0f.h", ("a\tb.h", "c\td.h", "e\u00a0f.h")),
     ],
 )
 def test_other_forms_of_rules_are_read(text: str, names: tuple[str, ...]) -> None:
     assert parse_depfile(text) == names
 
 
-def test_a_real_compiler_names_awkward_headers_so_that_they_are_found(tmp_path: Path) -> None:
-    # No backslash: LLVM writes it as a slash, and the store then never takes the step for done.
-    names = ["a b.h", "c#d.h", "e$f.h", "i:j.h", "k=l.h", "ü.h", "m'n.h"]
-    for name in names:
-        (tmp_path / name).write_text("")
-    source = tmp_path / "x.c"
-    source.write_text("".join(f'#include "{name}"\n' for name in names))
-    cc = load_toolchain("zig", load_machine("amd64"), None, os.environ).cc
+ODD = (
+    "a b", "c#d", "e$f", "i:j", "k=l", "ü", "m'n", "b\\s", "b\\ s", "b\\\\s", "b\\#s", "x\\:y",
+    "t\tt", "n\u00a0b", "\udcff", "a;b", "a*b", "[a]", "$(x)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["zig", "llvm", "gnu"])
+def test_a_real_compiler_names_awkward_files_so_that_they_are_found(
+    tmp_path: Path, kind: str
+) -> None:
+    try:
+        cc = load_toolchain(kind, load_machine("amd64"), None, os.environ).cc
+    except BuildsysError:
+        pytest.skip(f"no toolchain {kind} is installed here")
+    headers = [tmp_path / place / f"{name}.h" for place in ODD for name in ODD]
+    headers += (tmp_path / f"{name}\\/end.h" for name in ODD)
+    for path in headers:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    source = tmp_path / "b\\s" / "x.c"
+    lines = (f'#include "../{path.relative_to(tmp_path)}"\n' for path in headers)
+    source.write_bytes(os.fsencode("".join(lines)))
     depfile = tmp_path / "x.d"
-    result = run_command(
-        (*cc.argv, "-MD", "-MF", str(depfile), "-c", str(source), "-o", str(tmp_path / "x.o"))
-    )
+    words = ("-nostdinc", "-MD", "-MF", str(depfile), "-c", str(source))
+    result = run_command((*cc.argv, *words, "-o", str(tmp_path / "x.o")))
     assert result.is_success, result.output
-    read = parse_depfile(depfile.read_text())
-    assert read == (str(source), *(str(tmp_path / name) for name in names))
+    spelled = parse_depfile(os.fsdecode(depfile.read_bytes()))
+    read = SpellingFinder().restore(spelled, (str(source.parent),))
+    assert [os.path.normpath(name) for name in read] == [str(source), *map(str, headers)]
+
+
+def test_where_a_slash_may_be_a_backslash_both_files_count(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("i/a/b.h", "i/a\\b.h", "i\\a/b.h")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("")
+    name = str(paths[0])
+    finder = SpellingFinder()
+    assert finder.restore([name], [f"{tmp_path}/i"]) == (str(paths[1]), name)
+    found = finder.restore([name], [f"{tmp_path}/i\\a", f"{tmp_path}/i"])
+    assert found == (str(paths[2]), str(paths[1]), name)
+    assert finder.restore([name], [f"{tmp_path}/i/a"]) == (name,)
+    assert finder.restore(["/nowhere/at/all.h"], [f"{tmp_path}/i"]) == ("/nowhere/at/all.h",)
+
+
+def test_a_real_name_of_gcc_s_is_one_through_the_include_path(tmp_path: Path) -> None:
+    (tmp_path / "tree/sys").mkdir(parents=True)
+    (tmp_path / "src").symlink_to("tree")
+    (tmp_path / "tree/sys/a.h").write_text("")
+    real, spelled = f"{tmp_path}/tree/sys/a.h", f"{tmp_path}/src/sys/a.h"
+    finder = SpellingFinder()
+    other = f"{tmp_path}/src/sys/./a.h"
+    assert finder.restore([real], [f"{tmp_path}/src/sys"]) == (spelled, other)
+    assert finder.restore([spelled], [f"{tmp_path}/src/sys"]) == (spelled,)
+    assert finder.restore([real], [f"{tmp_path}/tree", f"{tmp_path}/src"]) == (real,)
+
+
+def test_a_name_beyond_the_include_path_is_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "o\\f" / "x.h"
+    path.parent.mkdir()
+    path.write_text("")
+    assert SpellingFinder().restore([f"{tmp_path}/o/f/x.h"], []) == (str(path),)
 
 
 def shadows(headers: list[str], roots: list[str], *there: str, source: str = "/m/x.c") -> set[str]:

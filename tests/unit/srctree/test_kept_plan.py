@@ -4,9 +4,11 @@ Only the one file is changed, and nothing else gets another stamp, so that all t
 but for that file.
 """
 
+import os
 from pathlib import Path
 
-from treeworkspace import TreeWorkspace
+import pytest
+from treeworkspace import TreeWorkspace, find_program, write_program
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -93,3 +95,25 @@ def test_a_tool_is_another_when_the_program_in_its_wrapper_is(tree: TreeWorkspac
     real.chmod(0o755)
     tree.build("device")
     assert kmod.read_bytes() != before
+
+
+@pytest.mark.parametrize("has_tooldir", [True, False])
+def test_another_awk_makes_the_trampolines_of_arm_anew(
+    tree: TreeWorkspace, has_tooldir: bool
+) -> None:
+    real = find_program("awk")
+    programs = tree.tooldir / "bin" if has_tooldir else tree.directory / "programs"
+    programs.mkdir(exist_ok=True)
+    program = programs / ("nbawk" if has_tooldir else "awk")
+    program.unlink(missing_ok=True)
+    write_program(program, f'#!/bin/sh\nexec {real} "$@"\n')
+    tree.variables["PATH"] = f"{tree.directory / 'programs'}:{os.environ['PATH']}"
+    words = ("calls", "--machine", "evbarm-earmv7hf")
+    words += () if has_tooldir else ("--toolchain", "zig")
+    made = tree.work / "obj/evbarm-earmv7hf/calls/calls_tramp.S"
+    tree.run("build", *words)
+    before = made.read_bytes()
+    more = 'case "$*" in *kmodtramp*) echo "# another" ;; esac'
+    write_program(program, f'#!/bin/sh\n{real} "$@"\n{more}\n')
+    tree.run("build", *words)
+    assert made.read_bytes() == before + b"# another\n"
