@@ -72,12 +72,14 @@ WRITERS = {
 IMPORTERS = {
     "__main__.py",
     "cli.py",
+    "base/files.py",  # what removes trees
     "pipeline/again.py",  # doit, while the first program runs; what only failures need
     "pipeline/frame.py",  # the bar of a terminal
     "pipeline/settings.py",  # behind the file that is there
     "pipeline/steps.py",  # behind the first step of a kind
     "report/writing.py",
-    "verbs/again.py",  # what only failures need
+    "verbs/again.py",  # what is needed when programs run already
+    "verbs/retelling.py",  # what only failures need
     "verbs/listing.py",
     "verbs/schema.py",
 }  # behind the verb that is chosen

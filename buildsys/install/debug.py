@@ -12,10 +12,11 @@ from buildsys.base.files import read_whole
 from buildsys.base.value import replace
 from buildsys.check.verdict import ApprovedKmod
 from buildsys.install.history import find_history, load_generations
+from buildsys.install.installation import Installation
 from buildsys.install.layout import DEBUG_ROOT, FILE_MODE, InstalledFile, InstallPlace
 from buildsys.install.order import Order
-from buildsys.install.receipt import Receipt, load_receipts
-from buildsys.install.switch import Installation, switch_modules
+from buildsys.install.receipt import Receipt, load_installed, load_receipts
+from buildsys.install.switch import switch_modules
 
 _SUFFIX = ".debug"
 
@@ -58,11 +59,11 @@ def debug_installation(modules: Installation, directory: PurePosixPath) -> Insta
 def follow_modules(modules: Installation, orders: Sequence[Order] = ()) -> None:
     """Make the debug trees fit what is installed in a modules directory; orders are new files."""
     directories = sorted(_find_directories(modules, orders))
-    now = modules.load_receipts() if directories else {}
+    now = load_installed(modules) if directories else {}
     for directory in directories:
         tree = debug_installation(modules, directory)
         fresh = [order for order in orders if order.receipt.directory == directory]
-        present = tree.load_receipts()
+        present = load_installed(tree)
         done = {order.name for order in fresh}
         done.update(name for name, receipt in present.items() if _is_of(receipt, now))
         fresh.extend(_find_former(tree, now, done))
@@ -76,7 +77,7 @@ def find_debug_trees(modules: Installation) -> tuple[Installation, ...]:
     """Give the debug trees of a modules directory in which something is installed."""
     directories = sorted(_find_directories(modules, ()))
     trees = (debug_installation(modules, directory) for directory in directories)
-    return tuple(tree for tree in trees if tree.load_receipts())
+    return tuple(tree for tree in trees if load_installed(tree))
 
 
 def _find_directories(modules: Installation, orders: Sequence[Order]) -> set[PurePosixPath]:

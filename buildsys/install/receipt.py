@@ -10,6 +10,7 @@ from typing import Any
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import read_whole, write_whole
 from buildsys.base.value import frozen
+from buildsys.install.installation import Installation
 from buildsys.install.layout import InstalledFile, check_component, kmod_target, plist_target
 
 FORMAT = 1
@@ -222,3 +223,15 @@ def load_receipts(
     known = known or {}
     found = ((name, read_whole(f"{directory}/{name}")) for name in names)
     return tuple([known.get(data) or parse_receipt(data, directory / name) for name, data in found])
+
+
+def load_installed(
+    installation: Installation, known: Mapping[bytes, Receipt] | None = None
+) -> dict[str, Receipt]:
+    """Read what is installed in a modules directory, by module; known as in load_receipts."""
+    here = installation.place.destdir.absolute(), installation.place.target
+    return {
+        receipt.name: receipt
+        for receipt in load_receipts(installation.receipts, known=known)
+        if (receipt.destdir, receipt.directory) == here
+    }

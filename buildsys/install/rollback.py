@@ -4,9 +4,10 @@ from buildsys.base.digest import digest_file
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.value import frozen
 from buildsys.install.history import Generation, find_history, load_generations
+from buildsys.install.installation import Installation
 from buildsys.install.order import Order
-from buildsys.install.receipt import Receipt
-from buildsys.install.switch import Installation, Switch, finish_interrupted, switch_modules
+from buildsys.install.receipt import Receipt, load_installed
+from buildsys.install.switch import Switch, finish_interrupted, switch_modules
 
 
 @frozen
@@ -27,7 +28,7 @@ def list_generations(installation: Installation) -> tuple[Generation, ...]:
 
 def find_difference(installation: Installation, generation: Generation) -> Difference:
     """Compare a generation with what is installed now, by the receipts."""
-    now = installation.load_receipts()
+    now = load_installed(installation)
     then = {receipt.name: receipt for receipt in generation.receipts}
     back = sorted(name for name, receipt in then.items() if now.get(name) != receipt)
     return Difference(tuple(back), tuple(sorted(now.keys() - then.keys())))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from buildsys.base.below import make_below, open_below
 from buildsys.base.errors import BuildsysError
@@ -19,7 +19,8 @@ from buildsys.install.history import (
     prune_history,
     write_record,
 )
-from buildsys.install.layout import ROOT_OWNER, InstallPlace
+from buildsys.install.installation import Installation
+from buildsys.install.layout import ROOT_OWNER
 from buildsys.install.lookup import (
     HostSystem,
     find_host,
@@ -28,40 +29,11 @@ from buildsys.install.lookup import (
     refuse_missing_privilege,
 )
 from buildsys.install.order import Order
-from buildsys.install.receipt import Receipt, load_receipts, render_receipt
+from buildsys.install.receipt import Receipt, load_installed, render_receipt
 from buildsys.install.record import refuse_odd_metalog
 from buildsys.install.tree import Layout, lay_out
 
 KEPT_GENERATIONS = 5
-
-
-@frozen
-class Installation:
-    """Where modules go, and what is kept about them outside of DESTDIR.
-
-    history is where former generations go if that is on DESTDIR's file system. can_exchange is
-    False to do without renameat2.
-    """
-
-    place: InstallPlace
-    receipts: Path  # a directory
-    history: Path
-    metalog: Path
-    can_exchange: bool = True
-
-    @property
-    def tree(self) -> Path:
-        """Give the modules directory on this machine."""
-        return self.place.destdir / self.place.target
-
-    def load_receipts(self, known: Mapping[bytes, Receipt] | None = None) -> dict[str, Receipt]:
-        """Read what is installed in this directory, by module; for known see receipt.py."""
-        here = self.place.destdir.absolute(), self.place.target
-        return {
-            receipt.name: receipt
-            for receipt in load_receipts(self.receipts, known=known)
-            if (receipt.destdir, receipt.directory) == here
-        }
 
 
 @frozen
@@ -105,7 +77,7 @@ def switch_modules(
     ):
         recover_change(installation.tree)
         wanted = {render_receipt(order.receipt): order.receipt for order in orders}
-        receipts = installation.load_receipts(wanted)
+        receipts = load_installed(installation, wanted)
         owner = ROOT_OWNER if place.is_privileged else None
         going = sorted(set(removed) & set(receipts))  # a killed run may have done its part
         layout = lay_out(installation.tree, orders, receipts, going, owner)

@@ -8,7 +8,7 @@ Whatever is not that simple (a directory changed, what decides the plan did) is 
 import importlib
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
@@ -60,10 +60,12 @@ def run_again(
     environment: Mapping[str, str],
     began_ns: int,
     progress: Progress,
+    *preparations: Callable[[], object],
 ) -> Rerun | None:
     """Bring up to date what changed files decide; None: a whole run must do it.
 
     began_ns is when the run began, before it was looked for changes (ns of the wall clock).
+    preparations are called while programs run.
     """
     objects = Path(frame.objects)
     record = objects / RECORD_DIRECTORY
@@ -81,7 +83,7 @@ def run_again(
                 frame.options.timeout_seconds,
                 lambda module: _find_place(kept, module),
             )
-            result = _run(frame, kept, graph, store, executor, progress)
+            result = _run(frame, kept, graph, store, executor, progress, preparations)
             return Rerun(result, graph.steps, _watch(frame, kept, graph.steps, store, began_ns))
         finally:
             store.close()
@@ -127,6 +129,7 @@ def _run(
     store: Store,
     executor: StepExecutor,
     progress: Progress,
+    preparations: tuple[Callable[[], object], ...],
 ) -> RunResult:
     begin = time.monotonic()
     _sweep(graph.steps)
@@ -140,7 +143,7 @@ def _run(
     try:
         head.start(graph, stale, store, executor, jobs)
         tasks = importlib.import_module("buildsys.pipeline.tasks")
-        ahead = tasks.Ahead(stale, begin, head)
+        ahead = tasks.Ahead(stale, begin, head, preparations)
         result: RunResult = tasks.run_plan(
             graph, store, executor, progress, jobs, options.is_keep_going, ahead
         )

@@ -11,18 +11,29 @@ from buildsys.pipeline.paths import machine_objdir, receipts_directory
 from buildsys.pipeline.report import describe_through, describe_up_to_date
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.session import Session, find_others, installed_directory
+from buildsys.pipeline.told import Told, render_told
 
 
-def make_frame(
+def make_told(
     session: Session,
-    options: RunOptions,
-    looks: Looks,
-    status: ExitStatus,
+    has_install: bool,
     directory: Path,
     findings: Mapping[str, tuple[Finding, ...]],
     fixed: Notes,
+) -> Told:
+    """Give what a run says; directory is where names of files are relative to."""
+    return Told(
+        describe_through(session, has_install, directory),
+        describe_up_to_date(session, has_install, directory),
+        fixed,
+        findings,
+    )
+
+
+def make_frame(
+    session: Session, options: RunOptions, looks: Looks, status: ExitStatus, told: Told
 ) -> Frame:
-    """Give what a further run of the same request needs; directory is where words are relative to.
+    """Give what a further run of the same request needs.
 
     With a launcher, and where what is left over is removed, there is more to do than run steps.
     """
@@ -37,9 +48,6 @@ def make_frame(
         purpose=f"building {request.target.machine.label}",
         installed=str(installed_directory(request)),
         receipts=str(receipts_directory(request)),
-        through=describe_through(session, options.has_install, directory),
-        up_to_date=describe_up_to_date(session, options.has_install, directory),
-        fixed=fixed,
-        findings=findings,
         others=find_others(session),
+        told=render_told(told),
     )

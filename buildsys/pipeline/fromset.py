@@ -18,6 +18,7 @@ from buildsys.elf.reader import read_elf
 from buildsys.install.debug import debug_directory, follow_modules, order_debug
 from buildsys.install.layout import DEBUG_ROOT, InstallPlace
 from buildsys.install.order import Order, order_kmod
+from buildsys.install.receipt import load_installed
 from buildsys.install.switch import Switch, switch_modules
 from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
@@ -33,8 +34,8 @@ from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.request import load_trust
 from buildsys.pipeline.target import Target, load_target
 from buildsys.pipeline.vetting import find_kmods, judge_staying, refuse_unsigned
+from buildsys.provenance.keys import Trust
 from buildsys.provenance.manifest import load_digests
-from buildsys.provenance.trust import Trust
 from buildsys.sets.reading import PackedFile, find_archive, read_set
 from buildsys.toolchain.machine import load_machine
 
@@ -93,7 +94,7 @@ def install_set(config: Config, wanted: FromSet) -> SetInstalled:
         with tempfile.TemporaryDirectory(prefix=".modbuild.set.", dir=objects) as name:
             files = [file for archive in own for file in archive.files if file.module in chosen]
             kmods = _unpack(files, Path(name))
-            former = installation.load_receipts()
+            former = load_installed(installation)
             installed = find_kmods(installation.tree)
             over = former.keys() - kmods.keys() if wanted.has_prune else ()
             parting = choose_parting(config, {**installed, **kmods}, over)

@@ -10,8 +10,9 @@ from buildsys.base.files import make_directory, read_whole, remove_file, write_w
 from buildsys.base.value import frozen
 from buildsys.config import Config
 from buildsys.metalog import MetalogLine, parse_metalog
-from buildsys.provenance.manifest import DIGESTS, MANIFEST, load_digests, render_manifest
-from buildsys.provenance.signing import KINDS, Key, sign_file
+from buildsys.provenance.keys import DIGESTS, KINDS, MANIFEST, Key
+from buildsys.provenance.manifest import load_digests, render_manifest
+from buildsys.provenance.signing import sign_file
 from buildsys.sets.archive import render_digests, render_set
 from buildsys.sets.members import choose_members, complete_set
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from buildsys.base.locks import hold_lock
 from buildsys.config import Config
+from buildsys.install.installation import Installation
 from buildsys.install.layout import InstallPlace
-from buildsys.install.switch import Installation
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.target import Target
 

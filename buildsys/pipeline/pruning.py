@@ -3,7 +3,7 @@
 from buildsys.base.value import replace
 from buildsys.base.wording import count
 from buildsys.install.debug import follow_modules
-from buildsys.install.receipt import load_receipts
+from buildsys.install.receipt import load_installed, load_receipts
 from buildsys.install.switch import switch_modules
 from buildsys.pipeline.needing import NeededError, choose_parting, describe_needs
 from buildsys.pipeline.paths import install_place, receipts_directory
@@ -28,7 +28,7 @@ def prune_left_over(request: Request, is_privileged: bool) -> None:
             switch_modules([], installation, [receipt.name])
             follow_modules(installation)
     usual = installation_at(request.config, request.target, place)
-    names = [name for name in usual.load_receipts() if name not in described]
+    names = [name for name in load_installed(usual) if name not in described]
     if not names:
         return
     parting = choose_parting(request.config, find_kmods(usual.tree), names)

@@ -24,7 +24,8 @@ from buildsys.install.layout import DIRECTORY_MODE
 from buildsys.install.lookup import read_chunks
 from buildsys.install.tree import Entry, scan_directory
 from buildsys.pipeline.release import DONE, TargetOutcome
-from buildsys.provenance.signing import KINDS, Key, sign_file
+from buildsys.provenance.keys import KINDS, Key
+from buildsys.provenance.signing import sign_file
 
 RELEASE = "RELEASE.json"
 METALOG = "METALOG"

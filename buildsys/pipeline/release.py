@@ -15,6 +15,7 @@ from buildsys.base.wording import count
 from buildsys.check.verdict import Severity
 from buildsys.config import Config
 from buildsys.install.debug import follow_modules
+from buildsys.install.receipt import load_installed
 from buildsys.install.switch import switch_modules
 from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.judge import load_verdicts
@@ -27,7 +28,7 @@ from buildsys.pipeline.progress import describe_failure, describe_finding
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.session import Session, run_session
 from buildsys.pipeline.verifying import find_recorded, verify_tree
-from buildsys.provenance.signing import Key
+from buildsys.provenance.keys import Key
 
 _FORMAT = 1
 DONE, FAILED, LEFT_OUT = "done", "failed", "left out"
@@ -122,7 +123,7 @@ def _remove_others(session: Session) -> None:
     place = install_place(request, is_privileged=False)
     installation = installation_at(request.config, request.target, place)
     names = {module.name for module in session.plan.modules}
-    if others := [name for name in installation.load_receipts() if name not in names]:
+    if others := [name for name in load_installed(installation) if name not in names]:
         switch_modules([], installation, others)
         follow_modules(installation)
 

@@ -13,7 +13,8 @@ from buildsys.pipeline.descriptors import is_tree_described, load_modules
 from buildsys.pipeline.needs import leave_out_untooled
 from buildsys.pipeline.objdir import RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.target import Target, load_target
-from buildsys.provenance.trust import Trust, parse_trust
+from buildsys.provenance.keys import Trust
+from buildsys.provenance.trust import parse_trust
 from buildsys.srctree.environment import MakeSetup, find_make_setup
 from buildsys.srctree.tree import MODULES, SourceTree, read_tree
 from buildsys.toolchain.discover import load_toolchain

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError
-from buildsys.base.files import make_directory, remove_tree
+from buildsys.base.files import make_directory, remove_empty_directory, remove_tree
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 
 _SCRATCH = "scratch"
@@ -22,11 +22,15 @@ def hold_scratch(objects: Path, environment: Mapping[str, str]) -> Iterator[Mapp
     if "%" in str(scratch):
         yield environment
         return
-    with contextlib.suppress(BuildsysError):  # an orphan of a killed run may still write there
-        remove_tree(scratch)
+    _clear(scratch)  # an orphan of a killed run may still write there
     make_directory(scratch)
     try:
         yield {**environment, "TMPDIR": str(scratch)}
     finally:
-        with contextlib.suppress(BuildsysError):
+        _clear(scratch)
+
+
+def _clear(scratch: Path) -> None:
+    with contextlib.suppress(BuildsysError):
+        if not remove_empty_directory(scratch):  # as it is, as a rule
             remove_tree(scratch)

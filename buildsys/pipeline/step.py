@@ -4,10 +4,10 @@ from pathlib import Path, PurePath
 
 from buildsys.base.digest import digest_bytes
 from buildsys.base.value import field, field_names, frozen
+from buildsys.install.installation import Installation
 from buildsys.install.layout import InstallPlace
-from buildsys.install.switch import Installation
 from buildsys.module.model import ModuleClass
-from buildsys.provenance.trust import Trust
+from buildsys.provenance.keys import Trust
 from buildsys.version import __version__
 
 

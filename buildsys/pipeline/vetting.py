@@ -6,14 +6,15 @@ from pathlib import Path
 
 from buildsys.check.verdict import Severity, Verdict
 from buildsys.check.whole import find_broken
+from buildsys.install.installation import Installation
 from buildsys.install.order import Order
-from buildsys.install.switch import Installation
 from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import Vetting
-from buildsys.provenance.trust import Trust, find_unsigned
+from buildsys.provenance.keys import Trust
+from buildsys.provenance.trust import find_unsigned
 
 _SHOWN = 3
 

@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import read_whole
-from buildsys.provenance.signing import Key, verify_file
+from buildsys.provenance.keys import DIGESTS, MANIFEST, Key
+from buildsys.provenance.signing import verify_file
 
-MANIFEST = "MANIFEST"
-DIGESTS = "SHA512"
 _LINE = re.compile(r"(?P<algorithm>\w+) \((?P<name>.+)\) = (?P<digest>[0-9a-f]+)")
 
 

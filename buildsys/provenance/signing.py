@@ -11,9 +11,8 @@ from pathlib import Path
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError, UsageError
 from buildsys.base.files import remove_file
-from buildsys.base.value import frozen
+from buildsys.provenance.keys import KINDS, Key
 
-KINDS = {"ssh": ".sig", "gpg": ".asc", "signify": ".signify", "minisign": ".minisig"}
 _NAMESPACE = "modbuild"  # what an ssh signature is good for, so that none of git counts here
 _PROGRAMS = {
     "ssh": ("ssh-keygen",),
@@ -32,18 +31,6 @@ _GPG_DOUBTS = {
     "BADSIG": "another one is bad",
     "ERRSIG": "another one cannot be verified",
 }
-
-
-@frozen
-class Key:
-    """A key to sign with, or keys to trust; name is a file, for signing with gpg a key's name."""
-
-    kind: str
-    name: str
-
-    def signature_of(self, path: Path) -> Path:
-        """Name the file of a signature over path."""
-        return path.with_name(path.name + KINDS[self.kind])
 
 
 def parse_key(text: str, directory: Path) -> Key:

@@ -4,28 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import UsageError
-from buildsys.base.value import frozen
-from buildsys.provenance.manifest import DIGESTS, MANIFEST, load_signed_manifest
-from buildsys.provenance.signing import Key, parse_key
+from buildsys.provenance.keys import Trust
+from buildsys.provenance.manifest import load_signed_manifest
+from buildsys.provenance.signing import parse_key
 
 _OPTION = "--require-signature"
-
-
-@frozen
-class Trust:
-    """The keys that must have signed, and the directory of the manifest (where 'pack' put it)."""
-
-    directory: Path
-    keys: tuple[Key, ...]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Give the files that decide what is trusted, as far as they exist."""
-        digests = self.directory / DIGESTS
-        paths = [digests, self.directory / MANIFEST]
-        paths += [key.signature_of(digests) for key in self.keys]
-        paths += [Path(key.name) for key in self.keys]
-        return tuple(path for path in paths if path.is_file())
 
 
 def parse_trust(text: str, base: Path, directory: Path) -> Trust | None:

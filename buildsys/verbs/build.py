@@ -18,8 +18,8 @@ from buildsys.config import Config
 from buildsys.install.receipt import Receipt
 from buildsys.pipeline.again import Rerun
 from buildsys.pipeline.executor import Progress
-from buildsys.pipeline.frame import Frame, Looks, make_progress
-from buildsys.pipeline.framing import make_frame
+from buildsys.pipeline.frame import Frame, Looks, make_progress, render_frame
+from buildsys.pipeline.framing import make_frame, make_told
 from buildsys.pipeline.notes import Notes, describe_left_over, make_notes
 from buildsys.pipeline.plancache import Planned
 from buildsys.pipeline.report import (
@@ -30,6 +30,7 @@ from buildsys.pipeline.report import (
 )
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.session import Session, run_session
+from buildsys.pipeline.told import find_answer
 from buildsys.pipeline.variant import find_variants
 from buildsys.snapshotfile import render_snapshot
 from buildsys.verbs.fromset import install_from
@@ -145,8 +146,9 @@ def tell_end(
         print(message, file=sys.stdout if is_done else sys.stderr)
     is_whole = session.result.exit_status is ExitStatus.DONE and not session.result.moved
     if is_whole and is_last and session.watch.is_settled:
-        frame = make_frame(session, options, looks, status, context.directory, findings, fixed)
-        _save_snapshot(session, context, frame, notes)
+        told = make_told(session, options.has_install, context.directory, findings, fixed)
+        frame = make_frame(session, options, looks, status, told)
+        _save_snapshot(session, context, frame, find_answer(frame, told, notes))
     return status
 
 
@@ -199,7 +201,7 @@ def _describe_tree(session: Session) -> list[str]:
     return lines
 
 
-def _save_snapshot(session: Session, context: Context, frame: Frame, notes: Notes) -> None:
+def _save_snapshot(session: Session, context: Context, frame: Frame, answer: str) -> None:
     """Leave the answer for a next run that finds every file as it is now."""
     key = _request_key(context)
     objdir = str(session.request.config.objdir)
@@ -209,6 +211,6 @@ def _save_snapshot(session: Session, context: Context, frame: Frame, notes: Note
         stamps = [
             (path, None if stamp is None else stamp.numbers) for path, stamp in session.watch.stamps
         ]
-        write_whole(path, render_snapshot(key, frame.answer(notes), stamps, frame.render()))
+        write_whole(path, render_snapshot(key, answer, stamps, render_frame(frame)))
     except BuildsysError as error:
         print(f"modbuild: {error} (the next run will take longer)", file=sys.stderr)

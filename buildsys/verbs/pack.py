@@ -11,7 +11,7 @@ from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.packing import load_metalog, pack_tree
 from buildsys.pipeline.places import usual_place
 from buildsys.pipeline.target import load_target
-from buildsys.provenance.manifest import MANIFEST
+from buildsys.provenance.keys import MANIFEST
 from buildsys.provenance.signing import parse_key, refuse_missing_key
 from buildsys.sets.lists import ListMachine, compare_lists, load_lists, spell_line, spell_obsolete
 from buildsys.sets.members import choose_members

@@ -12,16 +12,17 @@ from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.install.debug import follow_modules
 from buildsys.install.history import Generation, prune_history
+from buildsys.install.installation import Installation
 from buildsys.install.inventory import ModuleTree, find_trees
 from buildsys.install.layout import DEBUG_ROOT
-from buildsys.install.receipt import Receipt, load_receipts
+from buildsys.install.receipt import Receipt, load_installed, load_receipts
 from buildsys.install.rollback import (
     choose_generation,
     find_difference,
     list_generations,
     roll_back,
 )
-from buildsys.install.switch import Installation, describe_switch
+from buildsys.install.switch import describe_switch
 from buildsys.pipeline.places import installation_at, lock_machine, usual_place
 from buildsys.pipeline.target import Target, load_target
 from buildsys.verbs.settings import read_config
@@ -55,7 +56,7 @@ def rollback(arguments: argparse.Namespace, context: Context) -> ExitStatus:
 
 
 def _list(installation: Installation, generations: Sequence[Generation]) -> None:
-    print(f"now: {count(len(installation.load_receipts()), 'module')}")
+    print(f"now: {count(len(load_installed(installation)), 'module')}")
     for generation in generations:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(generation.replaced_ns / 1e9))
         difference = find_difference(installation, generation)

@@ -18,7 +18,8 @@ from buildsys.install.verify import (
 )
 from buildsys.kernel.model import Kernel
 from buildsys.pipeline.verifying import find_recorded, verify_tree
-from buildsys.provenance.manifest import DIGESTS, load_signed_manifest
+from buildsys.provenance.keys import DIGESTS
+from buildsys.provenance.manifest import load_signed_manifest
 from buildsys.provenance.signing import parse_key
 from buildsys.verbs.settings import read_config
 

@@ -4,10 +4,11 @@ import hashlib
 from pathlib import Path
 
 from buildsys.check.verdict import ApprovedKmod, Outcome, Verdict
+from buildsys.install.installation import Installation
 from buildsys.install.layout import InstallPlace
 from buildsys.install.order import Order, order_kmod
 from buildsys.install.receipt import Receipt
-from buildsys.install.switch import Installation, switch_modules
+from buildsys.install.switch import switch_modules
 
 RELEASE = "10.99.12"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system of its own, in memory, on Linux

@@ -13,11 +13,12 @@ from buildsys.base.errors import BuildsysError
 from buildsys.base.files import temporary_beside
 from buildsys.base.locks import hold_directory
 from buildsys.install.history import load_generations, prune_history
+from buildsys.install.installation import Installation
 from buildsys.install.layout import InstallPlace
 from buildsys.install.lookup import HostSystem
 from buildsys.install.order import load_order, order_kmod, write_order
 from buildsys.install.receipt import load_receipts
-from buildsys.install.switch import Installation, Switch, describe_switch, switch_modules
+from buildsys.install.switch import Switch, describe_switch, switch_modules
 
 OLD, NEW, PLIST = b"\x7fELF old", b"\x7fELF new " * 1000, b"<plist/>"
 MODULES = "destdir/stand/amd64/10.99.12/modules"

@@ -19,9 +19,10 @@ from buildsys.base import exchange
 from buildsys.base.errors import BuildsysError
 from buildsys.install.commit import recover_change
 from buildsys.install.history import load_generations
+from buildsys.install.installation import Installation
 from buildsys.install.receipt import load_receipts
 from buildsys.install.record import metalog_entries
-from buildsys.install.switch import Installation, switch_modules
+from buildsys.install.switch import switch_modules
 from buildsys.metalog import render_entry
 
 Tree = dict[str, bytes]
