@@ -37,7 +37,10 @@ def run(
 def _act(
     words: list[str], found: Snapshot, path: str, key: bytes, began_ns: int
 ) -> ExitStatus | None:
-    frame = parse_frame(found.frame) if is_whole(found) else None
+    try:
+        frame = parse_frame(found.frame) if is_whole(found) else None
+    except (ValueError, TypeError, EOFError):  # of another version of modbuild, or of Python
+        return None
     if frame is None:
         return None
     kept = _find_kept(Path(path).parent.parent, key, frame)
