@@ -94,9 +94,9 @@ def find_questions(source: bytes) -> Questions:
 def find_asked(
     headers: Iterable[str], roots: Sequence[str], known: dict[str, Questions]
 ) -> Iterator[str]:
-    """Give what __has_include did not find, where it would have been found before the rest.
+    """Give what __has_include found, and where it would have been found before that.
 
-    known holds the questions of headers that were read already, and gets those of the others.
+    GCC does not tell of a file that is asked for and not read. known holds the questions of headers that were read already, and gets those of the others.
     """
     for path in headers:
         questions = known.get(path)
@@ -105,9 +105,11 @@ def find_asked(
         for name, is_quoted in questions:
             for place in (os.path.dirname(path), *roots) if is_quoted else roots:
                 candidate = os.path.join(place, name)
-                if os.path.exists(candidate):
+                if os.path.isfile(candidate):
+                    yield candidate
                     break
-                yield candidate
+                if os.path.isdir(candidate) or not os.path.exists(candidate):
+                    yield candidate
 
 
 def _read_questions(path: str) -> Questions:

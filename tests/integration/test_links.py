@@ -197,3 +197,21 @@ def test_a_copy_is_compiled_anew_where_its_place_counts(workspace: Workspace, ki
     link.symlink_to(workspace.path("r1"))
     clean = workspace.run("install", "-O", "clean-obj", "-D", "clean-destdir")
     assert workspace.run("install").status == clean.status
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_header_that_was_asked_for_and_goes_is_missed(workspace: Workspace, kind: str) -> None:
+    use(kind, workspace)
+    workspace.path("modules/first/asked.h").mkdir()
+    workspace.write("modules/second/asked.h", "#error not to be read\n")
+    question = "#if __has_include(<asked.h>)\nint found;\n#endif\n"
+    source = workspace.path("modules/gamma/tables.c").read_text()
+    workspace.write("modules/gamma/tables.c", f"{question}{source}")
+    workspace.install()
+    workspace.path("modules/second/asked.h").unlink()
+    assert "compile:gamma/tables.o" in workspace.install().steps
+    assert_right(workspace)
+    workspace.path("modules/first/asked.h").rmdir()
+    workspace.write("modules/first/asked.h", "")
+    assert "compile:gamma/tables.o" in workspace.install().steps
+    assert_right(workspace)
