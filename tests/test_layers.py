@@ -66,8 +66,8 @@ DOORS = {
     "urllib": set(),
 }
 WRITERS = {
-    "base/below.py", "base/exchange.py", "base/files.py", "base/locks.py", "base/staging.py",
-    "base/treecopy.py", "bootstrap.py",
+    "base/below.py", "base/exchange.py", "base/files.py", "base/granularity.py", "base/locks.py",
+    "base/staging.py", "base/treecopy.py", "bootstrap.py",
 }  # fmt: skip
 IMPORTERS = {
     "__main__.py",

@@ -174,7 +174,7 @@ def _watch(
     frame: Frame, kept: KeptPlan, steps: Collection[Step], store: Store, began_ns: int
 ) -> Watch:
     is_settled = store.settle()
-    watch = take_watch(store.seen(steps), (), began_ns)
+    watch = take_watch(store.seen(steps), (), began_ns, store.times.has)
     stamps = watch.stamps
     if frame.options.has_install:  # we install there, so what else is there must be as it was
         directory = Path(frame.installed)

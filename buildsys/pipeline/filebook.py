@@ -22,6 +22,7 @@ class FileBook:
         counts: StoreCounts,
         next_identity: int = 1,
         fetch: Callable[[str], KnownFile | None] | None = None,
+        has_fine_times: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.files = {file.path: file for file in known}
         self.numbered = {file.identity: file for file in self.files.values()}
@@ -31,6 +32,7 @@ class FileBook:
         self._shadows: dict[bytes, str] = {}  # what find_shadow found
         self._young: set[str] = set()
         self._next_identity = next_identity
+        self._has_fine_times = has_fine_times  # at them, the next write shows however soon it comes
         self._fetch = fetch  # where known is not all that there is
 
     def find(self, path: str) -> KnownFile | None:
@@ -171,6 +173,8 @@ class FileBook:
 
     def _remember(self, path: str, stamp: Stamp | None, digest: bytes) -> bytes:
         is_young = stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS
+        if is_young and self._has_fine_times(path):
+            is_young = False
         if is_young:
             self._young.add(path)
         trusted = None if is_young else stamp

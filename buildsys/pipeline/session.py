@@ -227,7 +227,9 @@ def _watch_all(
     began_ns: int,
 ) -> Watch:
     is_settled = store.settle()
-    watch = take_watch(store.seen(plan.steps), find_beside(request, environment), began_ns)
+    watch = take_watch(
+        store.seen(plan.steps), find_beside(request, environment), began_ns, store.times.has
+    )
     # We install there ourselves, so its stamp is new: what else is there must be as it was.
     directory = str(installed_directory(request))
     stamps = (*watch.stamps, (directory, stat_stamp(directory)))

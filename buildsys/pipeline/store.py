@@ -13,6 +13,7 @@ from pathlib import Path
 from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
+from buildsys.base.granularity import FineTimes
 from buildsys.base.value import replace
 from buildsys.pipeline.depfile import (
     Questions,
@@ -60,7 +61,10 @@ class Store:
         self._database = database = StoreFile(path, is_whole)
         self._nodes = database.nodes
         fetch = None if is_whole else database.find_file
-        self._book = FileBook(database.files, self.counts, database.next_identity, fetch)
+        self.times = FineTimes(path.parent)
+        self._book = FileBook(
+            database.files, self.counts, database.next_identity, fetch, self.times.has
+        )
         self._known = self._book.numbered
 
     def find_users(self, paths: Iterable[str]) -> set[str] | None:

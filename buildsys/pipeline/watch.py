@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.value import frozen
@@ -21,7 +21,9 @@ class Watch:
     beside: frozenset[str]  # of these, what decides the plan
 
 
-def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
+def take_watch(
+    seen: Seen, beside: Iterable[str], began_ns: int, has_fine_times: Callable[[str], bool]
+) -> Watch:
     """Watch what the store saw of steps, and files beside that were read after began_ns.
 
     What may have changed since it was read is not settled: a stamp taken now could hide that.
@@ -35,7 +37,7 @@ def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
         if stamp is not None and stamp.ctime_ns > began_ns - RACY_NANOSECONDS:
             is_settled = False
     for directory, names in seen.absent.items():
-        stamp, listed = _look_into(directory)
+        stamp, listed = _look_into(directory, has_fine_times)
         stamps[directory] = stamp
         for name in names & listed:
             path = os.path.join(directory, name)
@@ -45,10 +47,13 @@ def take_watch(seen: Seen, beside: Iterable[str], began_ns: int) -> Watch:
     return Watch(tuple(sorted(stamps.items())), is_settled, beside)
 
 
-def _look_into(directory: str) -> tuple[Stamp | None, frozenset[str]]:
+def _look_into(
+    directory: str, has_fine_times: Callable[[str], bool]
+) -> tuple[Stamp | None, frozenset[str]]:
     """Give a directory's stamp and names, so that a name that comes later shows in the stamp."""
     stamp = stat_stamp(directory)
-    if stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS:
+    is_young = stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS
+    if is_young and not has_fine_times(directory):
         time.sleep(RACY_NANOSECONDS * 1.5e-9)
         stamp = stat_stamp(directory)
     try:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from storing import make_step, open_store, prepare, run_step
 
+from buildsys.base import granularity
+from buildsys.base.digest import stat_stamp
 from buildsys.base.value import replace
 from buildsys.pipeline.step import Command, Generate, Step
 
@@ -227,12 +229,30 @@ def test_an_edit_right_before_the_run_is_not_one_meanwhile(tmp_path: Path) -> No
             assert store.stale_reason(step) == ""
 
 
-def test_settle_notices_an_edit_right_after_the_look(tmp_path: Path) -> None:
+def test_settle_notices_an_edit_right_after_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where times are coarse; else the edit has another time than what was looked at."""
     step = prepare(tmp_path)
+    monkeypatch.setattr(granularity, "find_fine_device", lambda _: None)
     with open_store(tmp_path) as store:
         run_step(store, step)
         (tmp_path / "x.o").write_text("corrupted at once")
         assert not store.settle()
+
+
+def test_an_edit_right_after_the_look_is_seen_by_the_next_run(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    for number in range(20):
+        with open_store(tmp_path) as store:
+            run_step(store, step)
+            (tmp_path / "x.o").write_text(f"corrupted {number:02}")
+            is_settled = store.settle()
+            seen = store.seen([step])
+        shown = seen.stamps[str(tmp_path / "x.o")]
+        assert not is_settled or shown != stat_stamp(tmp_path / "x.o")
+        with open_store(tmp_path) as store:
+            assert store.stale_reason(step) == f"{tmp_path}/x.o is not what was made"
 
 
 def test_a_step_that_is_forgotten_is_stale(tmp_path: Path) -> None:
