@@ -21,7 +21,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.installed import find_installed
-from buildsys.pipeline.keptplan import KeptPlan
+from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.scratch import hold_scratch
@@ -117,6 +117,11 @@ def _find_graph(kept: KeptPlan, store: Store, changed: Collection[str]) -> Graph
         for number in sorted(chosen)
     }
     steps = tuple(map(kept.step, sorted(chosen)))
+    try:
+        for step in steps:
+            step.action  # noqa: B018  # it is read now, so that a damaged one goes the long way
+    except DamagedPlanError:
+        return None
     if not store.load([step.record for step in steps], changed):
         return None
     return Graph(steps, needs)

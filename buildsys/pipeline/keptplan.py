@@ -17,8 +17,9 @@ from typing import Any
 
 from buildsys import snapshot
 from buildsys.base.digest import DIGEST_BYTES
+from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.keptstep import Body, make_kept_step
-from buildsys.pipeline.step import Graph, Step, find_recipe
+from buildsys.pipeline.step import Graph, Step
 
 DIRECTORY = ".snapshots"
 _MAGIC = b"modbuild plan 1\n"
@@ -49,6 +50,7 @@ def render_kept(graph: Graph, head: object, heeded: Sequence[str]) -> bytes:
             array("I", map(len, bodies)).tobytes(),
             list(heeded),
             hashlib.sha256(content).digest(),
+            b"".join(hashlib.sha256(body).digest() for body in bodies),
         )
     )
     sizes = (len(index), len(content))
@@ -56,13 +58,21 @@ def render_kept(graph: Graph, head: object, heeded: Sequence[str]) -> bytes:
     return b"".join((_MAGIC, hashlib.sha256(index).digest(), lengths, index, content, *bodies))
 
 
+class DamagedPlanError(BuildsysError):
+    """A kept plan that holds other bytes than were written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("a damaged plan, or one of another version; remove it, run again", path)
+
+
 class KeptPlan:
     """A plan as it was kept; identity is the digest that tells it from others.
 
-    ValueError where the bytes are not those that were written.
+    DamagedPlanError where the bytes are not those that were written.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, path: Path) -> None:
+        self._path = path
         start = len(_MAGIC) + DIGEST_BYTES
         self.identity = content[len(_MAGIC) : start]
         index_bytes, head_bytes = (
@@ -73,11 +83,12 @@ class KeptPlan:
         self._view = memoryview(content)
         index = self._view[start : start + index_bytes]
         if not content.startswith(_MAGIC) or hashlib.sha256(index).digest() != self.identity:
-            raise ValueError("not a plan of this version of modbuild")
+            raise DamagedPlanError(path)
         found: Any = marshal.loads(index)  # noqa: S302  # its digest is the one that we wrote
         self.names, self.modules, self._uses, self._recipes, counts, needs, sizes = found[:7]
         self.heeded: frozenset[str] = frozenset(found[7])
         self._head_digest: bytes = found[8]
+        self._digests: bytes = found[9]  # of the steps
         self._counts, self._needs = array("I", counts), array("I", needs)
         self._sizes = array("I", sizes)
         self._head = (start + index_bytes, start + index_bytes + head_bytes)
@@ -85,10 +96,10 @@ class KeptPlan:
         self._bodies: list[int] = []  # where each begins
 
     def load_head(self) -> Any:
-        """Give all but the steps; ValueError when it is damaged."""
+        """Give all but the steps; DamagedPlanError when that is not what was written."""
         head = self._view[self._head[0] : self._head[1]]
         if hashlib.sha256(head).digest() != self._head_digest:
-            raise ValueError("the plan is damaged")
+            raise DamagedPlanError(self._path)
         return self._unpickle(head)
 
     def needs(self) -> list[Sequence[int]]:
@@ -121,21 +132,24 @@ class KeptPlan:
             self.modules[number],
             self._uses[number],
             recipe,
-            lambda: self._read(number, recipe),
+            lambda: self._read(number),
         )
 
-    def _read(self, number: int, recipe: bytes) -> Body:
+    def _read(self, number: int) -> Body:
         if not self._bodies:
             place = self._head[1]
             for size in self._sizes:
                 self._bodies.append(place)
                 place += size
         start = self._bodies[number]
-        body: Body = self._unpickle(self._view[start : start + self._sizes[number]])
-        action, inputs, outputs, _ = body
-        if find_recipe(action, inputs, outputs) != recipe:
-            raise ValueError("the plan is damaged")
+        content = self._view[start : start + self._sizes[number]]
+        if hashlib.sha256(content).digest() != self._body_digest(number):
+            raise DamagedPlanError(self._path)
+        body: Body = self._unpickle(content)
         return body
+
+    def _body_digest(self, number: int) -> bytes:
+        return self._digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
 
     def _unpickle(self, content: memoryview) -> Any:
         return _Unpickler(io.BytesIO(content), self._paths).load()

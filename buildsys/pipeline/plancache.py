@@ -57,7 +57,7 @@ def save_planned(
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
     write_whole(path, content)
     write_whole(guard, render_snapshot(key, _digest(content), numbers))
-    return KeptPlan(content).identity
+    return KeptPlan(content, path).identity
 
 
 def find_planned(objdir: Path, key: bytes) -> Planned | None:
@@ -68,13 +68,10 @@ def find_planned(objdir: Path, key: bytes) -> Planned | None:
         return None
     try:
         content = read_whole(path)
+        if _digest(content) != digest:
+            return None
+        kept = KeptPlan(content, path)
     except BuildsysError:
-        return None
-    if _digest(content) != digest:
-        return None
-    try:
-        kept = KeptPlan(content)
-    except ValueError:
         return None
     found = load_planned(kept)
     return found if all(map(_says_the_same, found.announcing)) else None

@@ -63,8 +63,9 @@ def _load_retelling() -> Any:
 
 def _find_kept(objdir: Path, key: bytes, frame: Frame) -> KeptPlan | None:
     """Give the plan that the frame is of; another may have been kept since."""
+    path = plan_file(objdir, key)
     try:
-        kept = KeptPlan(read_whole(plan_file(objdir, key)))
-    except (BuildsysError, ValueError):
+        kept = KeptPlan(read_whole(path), path)
+    except BuildsysError:
         return None
     return kept if kept.identity == frame.plan else None

@@ -1,0 +1,215 @@
+"""The short way of a small change: when it is gone, that it gives what the long way gives."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workspace import STAND, Workspace
+
+_SHOW = """
+import sys
+from buildsys.__main__ import answer
+status = answer(sys.argv[1:])
+print("long way" if "buildsys.cli" in sys.modules else "short way")
+print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.fixture
+def built(workspace: Workspace) -> Iterator[Workspace]:
+    """Give a built tree; after the test nothing is to do and it equals a clean build."""
+    workspace.install()
+    yield workspace
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+    assert workspace.temporaries() == []
+
+
+def run(workspace: Workspace, *words: str) -> tuple[int, str, str]:
+    """Run modbuild; gives the status, its output with the way that was gone, the loaded modules."""
+    ran = subprocess.run(
+        (sys.executable, "-c", _SHOW, *words),
+        cwd=workspace.directory,
+        env=workspace.full_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def steps(output: str) -> set[str]:
+    lines = (line.split() for line in output.splitlines() if line.startswith("#  "))
+    return {f"{words[1]}:{words[2]}" for words in lines}
+
+
+def test_an_edited_source_goes_the_short_way(built: Workspace) -> None:
+    built.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, loaded = run(built, "install")
+    assert (status, output.splitlines()[-1]) == (0, "short way")
+    own = {"compile:alpha/alpha.o", "link:alpha", "check:alpha", "install:alpha"}
+    assert steps(output) == {*own, "metalog:METALOG", "check:beta"}  # beta requires it
+    assert "3 modules: 3 built, 3 checked, 3 installed" in output
+    heavy = {"yaml", "argparse", "buildsys.pipeline.request", "buildsys.pipeline.treeplan"}
+    assert not heavy & set(loaded.split())
+
+
+def test_an_edit_that_changes_no_bytes_compiles_and_stops_there(built: Workspace) -> None:
+    built.edit("modules/alpha/alpha.c", "count +=", "count  +=")
+    status, output, _ = run(built, "install")
+    assert (status, steps(output)) == (0, {"compile:alpha/alpha.o"})
+    assert output.endswith("short way\n")
+
+
+def test_a_touched_source_runs_nothing_and_is_known_then(built: Workspace) -> None:
+    os.utime(built.path("modules/gamma/tables.c"))
+    status, output, _ = run(built, "install")
+    assert (status, steps(output)) == (0, set())
+    assert "Nothing to do" in output
+    assert output.endswith("short way\n")
+    assert built.install().is_nothing_to_do
+
+
+@pytest.mark.parametrize("name", [f"{STAND}/alpha/alpha.kmod", "obj/amd64-x86_64/gamma/gamma.o"])
+def test_a_corrupted_output_is_made_again(built: Workspace, name: str) -> None:
+    path = built.path(name)
+    path.chmod(0o644)
+    path.write_bytes(b"corrupted")
+    status, output, _ = run(built, "install")
+    assert (status, output.splitlines()[-1]) == (0, "short way")
+    assert steps(output)
+
+
+def test_an_installed_file_of_another_mode_is_installed_again(built: Workspace) -> None:
+    path = built.path(f"{STAND}/beta/beta.kmod")
+    path.chmod(0o600)
+    status, output, _ = run(built, "install")
+    assert (status, steps(output)) == (0, {"metalog:METALOG"})
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("modules/beta/alpha.h", "int alpha_count(void);\n#define ALPHA_STEP 1\n"),  # a shadow
+        ("modules/new/new.txt", "a directory that might become a module\n"),
+        ("modbuild.yaml", "{}\n"),
+        ("modules/alpha/alpha.yaml", "class: misc\nsources: [alpha.c]\ninclude: [.]\n"),
+        (f"{STAND}/other/other.kmod", "another's\n"),
+    ],
+)
+def test_what_is_not_that_simple_goes_the_long_way(
+    workspace: Workspace, name: str, text: str
+) -> None:
+    workspace.install()
+    workspace.write(name, text)
+    status, output, _ = run(workspace, "install")
+    assert (status, output.splitlines()[-1]) == (0, "long way")
+
+
+def test_a_failure_is_told_and_mended(built: Workspace) -> None:
+    built.edit("modules/gamma/tables.c", "int", "inn")
+    first = run(built, "install")
+    assert first[0] == 1
+    assert "left out after that: the installation" in first[2]
+    assert "error:" in first[2]
+    built.edit("modules/gamma/tables.c", "inn", "int")
+    status, output, _ = run(built, "install")
+    assert (status, steps(output)) == (0, set())
+    assert output.endswith("short way\n")
+
+
+def test_with_k_the_others_are_installed(built: Workspace) -> None:
+    built.install("-k")
+    built.edit("modules/gamma/tables.c", "int", "inn")
+    built.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, loaded = run(built, "install", "-k")
+    assert status == 1
+    assert "metalog:what-passed" in loaded or "metalog:what-passed" in steps(output)
+    built.edit("modules/gamma/tables.c", "inn", "int")
+    assert run(built, "install")[0] == 0
+
+
+def test_a_module_that_is_not_fit_any_more_is_refused(built: Workspace) -> None:
+    before = built.digests()
+    built.edit("modules/gamma/gamma.c", "gamma_table(int);", "gamma_table(int), lacking(void);")
+    built.edit("modules/gamma/gamma.c", "gamma_table(", "lacking() + gamma_table(")
+    status, _, said = run(built, "install")
+    assert status != 0
+    assert built.digests() == before
+    built.restore()
+    assert said
+
+
+def test_a_damaged_snapshot_or_plan_only_costs_time(built: Workspace) -> None:
+    for name in ("plan", ""):
+        kept = built.path("obj/.snapshots")
+        files = [p for p in kept.iterdir() if p.name.startswith("plan") == bool(name)]
+        for path in files:
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 0xFF
+            path.write_bytes(content)
+        built.edit("modules/alpha/alpha.c", "count", "count ")
+        status, output, _ = run(built, "install")
+        assert (status, "compile:alpha/alpha.o" in steps(output)) == (0, True)
+
+
+def test_a_frame_that_cannot_be_read_goes_the_long_way(built: Workspace) -> None:
+    """As another version may have written it: whole, and with other fields."""
+    code = (
+        "from buildsys import __main__; from buildsys.pipeline import frame;"
+        "frame.spell = lambda _: (1, 2, 3); import sys; sys.exit(__main__.answer(['install']))"
+    )
+    built.path("modules/alpha/alpha.c").touch()
+    for path in built.path("obj/.snapshots").iterdir():
+        path.unlink()
+    environment = built.full_environment()
+    subprocess.run((sys.executable, "-c", code), cwd=built.directory, env=environment, check=True)
+    built.edit("modules/alpha/alpha.c", "count", "count ")
+    status, output, _ = run(built, "install")
+    assert (status, output.splitlines()[-1]) == (0, "long way")
+
+
+def test_build_goes_the_short_way_too_and_installs_nothing(built: Workspace) -> None:
+    built.run("build")
+    before = built.digests()
+    built.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, _ = run(built, "build")
+    assert (status, output.splitlines()[-1]) == (0, "short way")
+    assert built.digests() == before
+    assert "3 modules: 3 built, 3 checked (" in output
+    assert built.run("build").is_nothing_to_do
+    built.install()
+
+
+def test_notes_of_modules_that_did_not_change_are_said_again(workspace: Workspace) -> None:
+    workspace.write("modbuild.yaml", "machine: sparc64\n")
+    first = workspace.install()
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, _ = run(workspace, "install")
+    assert (status, output.splitlines()[-1]) == (0, "short way")
+    notes = [line for line in first.out.splitlines() if line.startswith("not checked")]
+    assert notes
+    assert set(notes) <= set(output.splitlines())
+
+
+def test_a_header_is_followed_to_all_that_read_it(built: Workspace) -> None:
+    built.edit("modules/alpha/alpha.h", "ALPHA_STEP 1", "ALPHA_STEP 3")
+    status, output, _ = run(built, "install")
+    assert (status, output.splitlines()[-1]) == (0, "short way")
+    assert {"compile:alpha/alpha.o", "compile:beta/beta.o"} <= steps(output)
+    assert "compile:gamma/gamma.o" not in steps(output)
+
+
+def test_two_requests_of_one_objdir_know_of_each_others_edits(built: Workspace) -> None:
+    built.install("alpha")
+    built.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    assert run(built, "install", "alpha")[1].endswith("short way\n")
+    status, output, _ = run(built, "install")
+    assert (status, steps(output) & {"compile:alpha/alpha.o", "link:alpha"}) == (0, set())
+    assert Path(built.path(f"{STAND}/alpha/alpha.kmod")).exists()
