@@ -111,8 +111,13 @@ def _make_init(cls: Any, names: tuple[str, ...], fields: Mapping[str, _Field]) -
         defaults = tuple(said.default for said in fields.values())
         return FunctionType(code, fill.__globals__, "__init__", defaults, fill.__closure__)
 
+    usual = {name: said.default for name, said in fields.items() if said.factory is None}
+    known = frozenset(names)
+
     def __init__(self: Any, /, *words: Any, **named: Any) -> None:  # noqa: N807  # it becomes one
-        if named or len(words) != len(names):
+        if not words and (every := {**usual, **named}).keys() == known:
+            words = tuple([every[name] for name in names])
+        elif named or len(words) != len(names):
             words = _arrange(cls, names, fields, words, named)
         for put, word in zip(puts, words, strict=True):
             put(self, word)

@@ -16,6 +16,7 @@ _MAXIMUM_DEPTH = 50
 _CHUNK_BYTES = 1 << 16
 _NESTING = (b"[", b"{", b"-", b":", b"?")
 _TAG = "tag:yaml.org,2002:"
+_STRING = f"{_TAG}str"
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 _SHOWN_CHARACTERS = 60
@@ -50,7 +51,7 @@ class YamlValue:
 
     def as_string(self) -> str:
         """Read a string."""
-        if not isinstance(self.node, ScalarNode) or self.node.tag != f"{_TAG}str":
+        if not isinstance(self.node, ScalarNode) or self.node.tag != _STRING:
             mend = " (quote it)" if isinstance(self.node, ScalarNode) and self.node.value else ""
             raise self.expect(f"a string{mend}")
         return str(self.node.value)
@@ -118,6 +119,13 @@ class YamlMap:
         """Read the value of key, or give default where the key is absent."""
         value = self.entries.get(key)
         return default if value is None else read(value)
+
+    def get_each(self, key: str, read: Callable[[YamlValue], T], default: D) -> tuple[T, ...] | D:
+        """Read each item of the list of strings of key, or give default where there is no key."""
+        value = self.entries.get(key)
+        if value is None:
+            return default
+        return tuple([read(item) for item in value.as_items("a list of strings")])
 
     def require(self, key: str, read: Callable[[YamlValue], T]) -> T:
         """Read the value of key; its absence is an error."""

@@ -38,6 +38,7 @@ class _Context:
     path: Path
     directory: Path
     variables: Mapping[str, str]
+    known: dict[str, Path]  # directories of headers, which modules often share
 
     def expand(self, value: YamlValue) -> str:
         """Replace ${S} and its kin in a string."""
@@ -65,7 +66,20 @@ class _Context:
     def expand_path(self, value: YamlValue) -> Path:
         """Read a path, which is relative to the descriptor."""
         path = self.spell_path(value)
-        return Path(_normalise(path, self.directory)) if ".." in path.parts else path
+        if ".." not in path.parts:
+            return path
+        name = _normalise(str(path), str(self.directory))
+        found = self.known.get(name)
+        if found is None:
+            found = self.known[name] = Path(name)
+        return found
+
+    def expand_define(self, value: YamlValue) -> str:
+        """Read NAME or NAME=VALUE."""
+        text = self.expand(value)
+        if not _DEFINE.fullmatch(text):
+            raise value.expect("NAME or NAME=VALUE")
+        return text
 
     def spell_path(self, value: YamlValue) -> Path:
         """Read a path as it is spelled, 'a/..' and all."""
@@ -81,12 +95,13 @@ def load_descriptors(directory: Path, variables: Mapping[str, str]) -> tuple[Mod
     A name that two descriptors claim is an error; a directory without a descriptor is skipped.
     """
     modules: dict[str, Module] = {}
+    known: dict[str, Path] = {}
     for path in find_descriptors(directory):
-        module = load_descriptor(path, variables)
-        known = modules.setdefault(module.name, module)
-        if known is not module:
+        module = _load(path, variables, known)
+        other = modules.setdefault(module.name, module)
+        if other is not module:
             raise BuildsysError(
-                f"kmod: {module.name} is the name of another module too ({known.place})",
+                f"kmod: {module.name} is the name of another module too ({other.place})",
                 module.place,
             )
     return tuple(modules[name] for name in sorted(modules))
@@ -108,10 +123,13 @@ def find_descriptors(directory: Path) -> tuple[Path, ...]:
 
 def load_descriptor(path: Path, variables: Mapping[str, str]) -> Module:
     """Read one descriptor; variables are what ${NAME} in its paths and flags stands for."""
-    value = load_yaml(path)
-    entries = value.as_map("a mapping of keys to values")
+    return _load(path, variables, {})
+
+
+def _load(path: Path, variables: Mapping[str, str], known: dict[str, Path]) -> Module:
+    entries = load_yaml(path).as_map("a mapping of keys to values")
     entries.refuse_unknown(FIELDS)
-    return _read_module(_Context(path, path.parent, variables), entries)
+    return _read_module(_Context(path, path.parent, variables, known), entries)
 
 
 def _read_module(context: _Context, entries: YamlMap) -> Module:
@@ -122,7 +140,7 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
         )
     if "stock" in entries.entries:
         return _read_stock_module(context, entries, name)
-    include = entries.get("include", _each(context.expand_path), ())
+    include = entries.get_each("include", context.expand_path, ())
     return Module(
         name=name,
         place=Place(context.path),
@@ -132,16 +150,17 @@ def _read_module(context: _Context, entries: YamlMap) -> Module:
         units=_read_units(context, entries),
         requires=entries.get("requires", _read_requires, ()),
         cppflags=(
-            *(f"-D{define}" for define in entries.get("defines", _each(_define(context)), ())),
+            *(f"-D{define}" for define in entries.get_each("defines", context.expand_define, ())),
             *(f"-I{path}" for path in include),
         ),
         include_path=include,
-        warnings=entries.get("warnings", _each(context.expand_flag), WARNINGS),
-        cflags=entries.get("cflags", _each(context.expand_flag), ()),
+        warnings=entries.get_each("warnings", context.expand_flag, WARNINGS),
+        cflags=entries.get_each("cflags", context.expand_flag, ()),
         ioconf=entries.get("ioconf", context.expand_path, None),
         properties=entries.get("properties", _read_properties, ()),
-        machines=entries.get("machines", _each(_read_name), ()),
+        machines=entries.get_each("machines", _read_name, ()),
         has_ident_note=entries.get("ident_note", YamlValue.as_boolean, True),
+        recipe=None,
     )
 
 
@@ -171,17 +190,10 @@ def _read_stock_module(context: _Context, entries: YamlMap, name: str) -> Module
         cflags=(),
         ioconf=entries.get("ioconf", context.spell_path, None),
         properties=(),
-        machines=entries.get("machines", _each(_read_name), ()),
+        machines=entries.get_each("machines", _read_name, ()),
         has_ident_note=False,
         recipe=stock.recipe,
     )
-
-
-def _each(read: Callable[[YamlValue], T]) -> Callable[[YamlValue], tuple[T, ...]]:
-    def read_all(value: YamlValue) -> tuple[T, ...]:
-        return tuple(read(item) for item in value.as_items("a list of strings"))
-
-    return read_all
 
 
 def _read_name(value: YamlValue) -> str:
@@ -208,16 +220,6 @@ def _read_requires(value: YamlValue) -> tuple[str, ...]:
             raise item.fail(f"{name} stands twice")
         names.append(name)
     return tuple(names)
-
-
-def _define(context: _Context) -> Callable[[YamlValue], str]:
-    def read(value: YamlValue) -> str:
-        text = context.expand(value)
-        if not _DEFINE.fullmatch(text):
-            raise value.expect("NAME or NAME=VALUE")
-        return text
-
-    return read
 
 
 def _read_properties(value: YamlValue) -> tuple[tuple[str, PropertyValue], ...]:
@@ -280,8 +282,8 @@ def _source_flag_entries(entries: YamlMap) -> dict[str, YamlValue]:
 
 def _read_source_flags(context: _Context) -> Callable[[YamlValue], dict[str, tuple[str, ...]]]:
     def read(value: YamlValue) -> dict[str, tuple[str, ...]]:
-        each = _each(context.expand_flag)
-        return {name: each(item) for name, item in value.as_map("a mapping").entries.items()}
+        table = value.as_map("a mapping")
+        return {name: table.get_each(name, context.expand_flag, ()) for name in table.entries}
 
     return read
 
@@ -292,20 +294,20 @@ def _unknown_variable(name: str, variables: Mapping[str, str]) -> str:
     return f"${{{name}}} is not known here; known are {', '.join(sorted(variables))}"
 
 
-def _normalise(path: Path, directory: Path) -> str:
-    """Drop '.', and 'a/..' where a leads to the descriptor's directory and is no link.
+def _normalise(name: str, directory: str) -> str:
+    """Drop 'a/..' where a leads to the descriptor's directory and is no link.
 
     Any other a may become a link later, which nobody would notice who had dropped it.
     """
-    above = frozenset((directory, *directory.parents))
     parts: list[str] = []
-    for part in path.parts:
-        if part == ".." and parts and parts[-1] not in ("..", "/"):
-            place = Path(*parts)
-            if place in above and not place.is_symlink():
-                parts.pop()
-            else:
-                parts.append(part)
+    for part in name.split("/"):
+        is_back = part == ".." and parts and parts[-1] not in ("..", "")
+        if is_back and _leads(place := "/".join(parts), directory) and not os.path.islink(place):
+            parts.pop()
         else:
             parts.append(part)
-    return str(Path(*parts)) if parts else "."
+    return "/".join(parts) or ("/" if parts else ".")
+
+
+def _leads(place: str, directory: str) -> bool:
+    return f"{directory}/".startswith(f"{place}/")
