@@ -114,11 +114,17 @@ def find_descriptors(directory: Path) -> tuple[Path, ...]:
         return (own,)
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir())
+            names = sorted(entry.name for entry in entries if _is_directory(entry))
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
     paths = (Path(f"{directory}/{name}/{name}.yaml") for name in names)
     return tuple(path for path in paths if path.exists())
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a directory is meant; a link in a circle means nothing, and is no trouble."""
+    is_link = entry.is_symlink()
+    return Path(entry.path).is_dir() if is_link else entry.is_dir(follow_symlinks=False)
 
 
 def load_descriptor(path: Path, variables: Mapping[str, str]) -> Module:
