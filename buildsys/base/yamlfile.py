@@ -14,7 +14,7 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAXIMUM_BYTES = 1 << 20
 _MAXIMUM_DEPTH = 50
 _CHUNK_BYTES = 1 << 16
-_NESTING = (b"[", b"{", b"-", b":", b"?")
+NESTING = (b"[", b"{", b"-", b":", b"?")  # each list or mapping that begins has one of its own
 _TAG = "tag:yaml.org,2002:"
 _STRING = f"{_TAG}str"
 _TRUE = frozenset({"true", "yes", "on"})
@@ -174,7 +174,7 @@ def parse_yaml(content: bytes, path: Path) -> YamlValue:
 
 def _may_hide_much(content: bytes) -> bool:
     """Tell whether there may be an alias, or too much nesting: each level has a mark of its own."""
-    return b"*" in content or sum(map(content.count, _NESTING)) > _MAXIMUM_DEPTH
+    return b"*" in content or sum(map(content.count, NESTING)) > _MAXIMUM_DEPTH
 
 
 def _refuse_aliases(content: bytes, path: Path) -> None:

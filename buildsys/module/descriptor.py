@@ -114,11 +114,17 @@ def find_descriptors(directory: Path) -> tuple[Path, ...]:
         return (own,)
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir())
+            names = sorted(entry.name for entry in entries if _is_directory(entry))
     except OSError as error:
         raise BuildsysError(f"cannot read: {os_error_text(error)}", directory) from error
     paths = (Path(f"{directory}/{name}/{name}.yaml") for name in names)
     return tuple(path for path in paths if path.exists())
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a directory is meant; a link in a circle means nothing, and is no trouble."""
+    is_link = entry.is_symlink()
+    return Path(entry.path).is_dir() if is_link else entry.is_dir(follow_symlinks=False)
 
 
 def load_descriptor(path: Path, variables: Mapping[str, str]) -> Module:
@@ -301,10 +307,13 @@ def _normalise(name: str, directory: str) -> str:
     """
     parts: list[str] = []
     for part in name.split("/"):
-        place = "/".join(parts)
         is_back = part == ".." and parts and parts[-1] not in ("..", "")
-        if is_back and f"{directory}/".startswith(f"{place}/") and not os.path.islink(place):
+        if is_back and _leads(place := "/".join(parts), directory) and not os.path.islink(place):
             parts.pop()
         else:
             parts.append(part)
     return "/".join(parts) or ("/" if parts else ".")
+
+
+def _leads(place: str, directory: str) -> bool:
+    return f"{directory}/".startswith(f"{place}/")

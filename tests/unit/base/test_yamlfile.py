@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buildsys.base.errors import BuildsysError
-from buildsys.base.yamlfile import YamlMap, YamlValue, load_yaml, parse_yaml
+from buildsys.base.yamlfile import NESTING, YamlMap, YamlValue, load_yaml, parse_yaml
 
 PATH = Path("file.yaml")
 
@@ -88,11 +89,27 @@ def read_all(text: str) -> None:
         ("a: \x07", r":1: not YAML: "),
         ("", r": the file is empty"),
         ("[" * 60 + "]" * 60, r":1: nested too deeply"),
+        ("- " * 60 + "a", r":1: nested too deeply"),
+        ("? " * 60 + "a", r":1: nested too deeply"),
+        ("\n".join(" " * depth + "a:" for depth in range(60)), r":51: nested too deeply"),
     ],
 )
 def test_text_that_is_no_such_file_is_refused(text: str, message: str) -> None:
     with pytest.raises(BuildsysError, match=rf"^file\.yaml{message}"):
         read_all(text)
+
+
+@given(st.text("-?:[]{},*& \na'\""))
+def test_each_level_of_nesting_and_each_alias_has_a_mark(text: str) -> None:
+    content = text.encode()
+    started = 0
+    try:
+        for event in yaml.parse(content, Loader=yaml.CSafeLoader):
+            started += isinstance(event, yaml.CollectionStartEvent)
+            assert not isinstance(event, yaml.AliasEvent) or b"*" in content
+    except yaml.YAMLError:
+        pass
+    assert started <= sum(map(content.count, NESTING))
 
 
 def test_keys_are_asked_for_or_refused() -> None:

@@ -216,6 +216,9 @@ def test_descriptors_are_found_by_the_names_of_their_directories(tmp_path: Path)
     write(tmp_path, SHORT, "other").rename(tmp_path / "other/else.yaml")
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "known").symlink_to("ant")  # it holds ant.yaml, and no known.yaml
     assert [module.name for module in load_descriptors(tmp_path, VARIABLES)] == ["ant", "zebra"]
     assert find_descriptors(tmp_path / "ant") == (tmp_path / "ant/ant.yaml",)
     with pytest.raises(BuildsysError, match="nowhere: cannot read"):

@@ -1,13 +1,15 @@
 """What a step does to files when it runs, fails, or finds that something is missing."""
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
 
+from buildsys.base.value import replace
 from buildsys.pipeline.executor import do_work
 from buildsys.pipeline.outcome import FailureKind, StepError
-from buildsys.pipeline.step import Command, Generate, Step
+from buildsys.pipeline.step import Command, Generate, Step, find_recipe
 from buildsys.pipeline.steps import StepExecutor
 
 
@@ -111,3 +113,33 @@ def test_recipes_differ_with_whatever_decides_the_result(tmp_path: Path) -> None
     assert step.recipe == same.recipe
     assert len({step.recipe, other.recipe, read.recipe}) == 3
     assert step.kind == "compile"
+
+
+def test_recipes_differ_with_every_field_of_an_action(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    command = Command("compile", ("cc", "a"), tmp_path, (first,), None, ())
+    generate = Generate(((first, b"text"),), ((first, second),), (first,))
+    actions = [
+        command,
+        replace(command, verb="link"),
+        replace(command, argv=("cc a",)),
+        replace(command, directory=first),
+        replace(command, outputs=(first, second)),
+        replace(command, depfile=second),
+        replace(command, search_path=(second,)),
+        replace(command, search_path=(first, second)),
+        replace(command, standard_output=first),
+        replace(command, environment=(("A", "b"),)),
+        replace(command, further=(("cc", "a"),)),
+        replace(command, further=(("cc",), ("a",))),
+        generate,
+        replace(generate, files=((first, b"other"),)),
+        replace(generate, files=((second, b"text"),)),
+        replace(generate, links=((second, first),)),
+        replace(generate, removed=()),
+    ]
+    files = ((), (first,)), ((first,), ()), ((second,), (first,)), ((first, second), ())
+    recipes = [find_recipe(action, *held) for action in actions for held in files]
+    assert len(set(recipes)) == len(recipes)
+    copied = pickle.loads(pickle.dumps(actions))  # noqa: S301
+    assert [find_recipe(action, *held) for action in copied for held in files] == recipes
