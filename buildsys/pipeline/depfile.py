@@ -96,7 +96,8 @@ def find_asked(
 ) -> Iterator[str]:
     """Give what __has_include found, and where it would have been found before that.
 
-    GCC does not tell of a file that is asked for and not read. known holds the questions of headers that were read already, and gets those of the others.
+    GCC does not tell of a file that is asked for and not read. known holds the questions of
+    headers that were read already, and gets those of the others.
     """
     for path in headers:
         questions = known.get(path)
