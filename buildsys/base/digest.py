@@ -12,6 +12,7 @@ DIGEST_BYTES = 32
 ABSENT = b"\0" * DIGEST_BYTES  # the digest of a file that does not exist
 RACY_NANOSECONDS = 20_000_000  # a stamp this young may belong to a later edit, too
 _CHUNK_BYTES = 1 << 20
+_LINKS = 40  # as many as Linux follows
 
 
 @frozen
@@ -38,6 +39,32 @@ def stat_stamp(path: str | Path) -> Stamp | None:
     except OSError as error:
         raise BuildsysError(f"cannot look at it: {os_error_text(error)}", Path(path)) from error
     return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def newest_link_ns(path: str) -> int | None:
+    """Give the ctime (ns) of that link on the way to a directory which changed last; 0 for no link.
+
+    None where the way leads nowhere. What is written into a directory is no matter here.
+    """
+    newest = links = 0
+    place, waiting = "/", path.split("/")[::-1]
+    while waiting:
+        following = os.path.join(place, waiting.pop())
+        try:
+            status = os.lstat(following)
+            if not stat.S_ISLNK(status.st_mode):
+                place = following
+                continue
+            target = os.readlink(following)
+        except OSError:
+            return None
+        newest = max(newest, status.st_ctime_ns)
+        links += 1
+        if links > _LINKS:
+            return None
+        place = "/" if os.path.isabs(target) else place
+        waiting += target.split("/")[::-1]
+    return newest
 
 
 def has_stamp(path: str, stamp: Stamp) -> bool:

@@ -122,7 +122,7 @@ def _read_questions(path: str) -> Questions:
 
 
 def resolve_headers(
-    discovered: Iterable[str], known: Iterable[str], places: dict[str, str]
+    discovered: Iterable[str], known: Sequence[str], places: dict[str, str]
 ) -> list[str]:
     """Give each file by its real name, once, and the places whose links led there.
 
@@ -130,17 +130,26 @@ def resolve_headers(
     real names of directories that were asked for already; known are files to leave out.
     """
     found: dict[str, None] = {}
+    left_out = set(known)
+    left_out.update(_resolve(path, places) for path in known)
     for path in discovered:
-        directory, slash, name = path.rpartition("/")
-        real = places.get(directory)
-        if real is None:
-            real = places[directory] = os.path.realpath(directory)
-        if real != directory:
+        real = _resolve(path, places)
+        if path in left_out or real in left_out:
+            continue
+        directory = path.rpartition("/")[0]
+        if places[directory] != directory:
             found[directory] = None
-        found[f"{real}{slash}{name}"] = None
-    for path in known:
-        found.pop(path, None)
-    return list(found)
+        found[real] = None
+    return [path for path in found if path not in left_out]
+
+
+def _resolve(path: str, places: dict[str, str]) -> str:
+    """Give a file by the real name of its directory."""
+    directory, slash, name = path.rpartition("/")
+    real = places.get(directory)
+    if real is None:
+        real = places[directory] = os.path.realpath(directory)
+    return f"{real}{slash}{name}"
 
 
 @frozen

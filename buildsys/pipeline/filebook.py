@@ -5,10 +5,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, has_stamp, stat_stamp
+from buildsys.base.digest import (
+    ABSENT,
+    RACY_NANOSECONDS,
+    Stamp,
+    has_stamp,
+    newest_link_ns,
+    stat_stamp,
+)
 from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.storefile import KnownFile, unpack_shadows
-from buildsys.pipeline.storevalues import StoreCounts, digest_any
+from buildsys.pipeline.storevalues import StoreCounts, digest_any, is_place
 
 _ATTEMPTS = 5
 
@@ -82,10 +89,11 @@ class FileBook:
 
     def forget(self, path: str) -> None:
         """Look at a file anew when it is next asked for; its directory's listing, too."""
-        known = self.find(path)
-        if known is not None:
+        directory, slash, name = path.rpartition("/")
+        real = f"{os.path.realpath(directory)}{slash}{name}"  # as a header it is known by that
+        for known in filter(None, map(self.find, (path, real))):
             known.is_current = False
-        self._listings.pop(os.path.dirname(path), None)
+        self._listings.pop(directory, None)
         self._shadows.clear()
         self.places.pop(path, None)
 
@@ -123,12 +131,16 @@ class FileBook:
         known = self.find(path)
         before = None if known is None else known.digest
         digest = self.digest(path)
-        stamp = stat_stamp(path)
-        if stamp is None:
+        if is_place(digest):
+            changed_ns = newest_link_ns(path)
+        else:
+            stamp = stat_stamp(path)
+            changed_ns = None if stamp is None else stamp.ctime_ns
+        if changed_ns is None:
             return True
-        if stamp.ctime_ns > time.time_ns() + RACY_NANOSECONDS:
+        if changed_ns > time.time_ns() + RACY_NANOSECONDS:
             return digest != before
-        return stamp.ctime_ns > began_ns - RACY_NANOSECONDS
+        return changed_ns > began_ns - RACY_NANOSECONDS
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Take files out that no step names any more."""
@@ -167,17 +179,17 @@ class FileBook:
             self._counts.digests += 1
             digest = ABSENT if before is None else digest_any(path)
             stamp = stat_stamp(path)
-            if stamp == before:
+            if stamp == before or is_place(digest):
                 return self._remember(path, stamp, digest)
         raise BuildsysError("it keeps changing while it is read", Path(path))
 
     def _remember(self, path: str, stamp: Stamp | None, digest: bytes) -> bytes:
         is_young = stamp is not None and time.time_ns() - stamp.ctime_ns < RACY_NANOSECONDS
-        if is_young and self._has_fine_times(path):
+        if is_young and (is_place(digest) or self._has_fine_times(path)):
             is_young = False
         if is_young:
             self._young.add(path)
-        trusted = None if is_young else stamp
+        trusted = None if is_young or is_place(digest) else stamp
         known = self.find(path)
         if known is None:
             identity = self._next_identity

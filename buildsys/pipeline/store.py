@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp
+from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import make_directory
 from buildsys.base.granularity import FineTimes
@@ -32,7 +32,9 @@ from buildsys.pipeline.storevalues import (
     Seen,
     StoreCounts,
     Ticket,
+    digest_any,
     digest_prefix,
+    is_place,
     make_key,
     make_untrusted,
 )
@@ -155,7 +157,7 @@ class Store:
             self._take_down_outputs(step, _MOVED)
             self.counts.forgotten.append(step.name)
             return False
-        self._made.update(outputs)
+        self._made.update(outputs, resolve_headers(outputs, (), self._book.places))
         shadows = self._find_shadows(step, discovered)
         further += (path for path in shadows.dangling if path not in further)
         digests = [*ticket.digests, *map(self.digest, further)]
@@ -265,6 +267,9 @@ class Store:
             if known.digest == ABSENT:
                 directory, name = os.path.split(known.path)
                 absent.setdefault(directory, set()).add(name)
+            elif is_place(known.digest):
+                is_same = digest_any(known.path) == known.digest
+                stamps[known.path] = stat_stamp(known.path) if is_same else None
             else:
                 stamps[known.path] = known.stamp
         return Seen(stamps, absent)
@@ -328,6 +333,8 @@ class Store:
             # Another step may have looked at it first, after this one had read what it held.
             if header.stamp is not None and header.stamp.ctime_ns > limit_ns:
                 has_moved |= header.stamp.ctime_ns <= future_ns and path not in made
+            if is_place(header.digest):
+                has_moved |= self._book.is_too_young(path, ticket.began_ns)
         return has_moved
 
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:

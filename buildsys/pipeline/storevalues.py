@@ -13,6 +13,7 @@ from buildsys.base.value import field, frozen, mutable
 from buildsys.pipeline.storefile import Node
 
 PREFIX_BYTES = 8
+_PLACE = b"directory"
 NO_KEY = b""  # of a step whose result is not to be trusted
 
 
@@ -62,8 +63,13 @@ def digest_prefix(prefixes: bytes, index: int) -> bytes:
 
 
 def digest_place(real: str) -> bytes:
-    """Digest a directory by its real name."""
-    return digest_text(b"directory " + os.fsencode(real))
+    """Digest a directory by its real name; the end tells that it is one."""
+    return digest_text(b"directory " + os.fsencode(real))[: -len(_PLACE)] + _PLACE
+
+
+def is_place(digest: bytes) -> bool:
+    """Tell whether a digest is that of a directory: no stamp says to which one a path leads."""
+    return digest.endswith(_PLACE)
 
 
 def digest_any(path: str) -> bytes:

@@ -215,3 +215,39 @@ def test_a_header_that_was_asked_for_and_goes_is_missed(workspace: Workspace, ki
     workspace.write("modules/first/asked.h", "")
     assert "compile:gamma/tables.o" in workspace.install().steps
     assert_right(workspace)
+
+
+def test_an_object_directory_behind_links_is_one_like_any_other(workspace: Workspace) -> None:
+    for name in ("elsewhere", "machine"):
+        workspace.path(name).mkdir()
+    relink(workspace, "obj", "elsewhere")
+    relink(workspace, "elsewhere/amd64-x86_64", str(workspace.path("machine")))
+    for number in range(2):
+        workspace.edit("modules/gamma/tables.c", "+ LIMIT", f"+ {number} + LIMIT")
+        ran = workspace.install()
+        assert "changed meanwhile" not in ran.out
+        assert workspace.install().is_nothing_to_do
+    assert_right(workspace)
+    workspace.path("machine").rename(workspace.path("gamma"))
+    relink(workspace, "elsewhere/amd64-x86_64", str(workspace.path("gamma")))
+    assert workspace.install().steps <= {"check:alpha", "check:beta"}
+    assert workspace.install().is_nothing_to_do
+
+
+def test_a_directory_that_moves_away_behind_its_link_is_followed(asked: Workspace) -> None:
+    asked.path("place/deep").mkdir(parents=True)
+    asked.path("modules/second/shape.h").rename(asked.path("place/deep/shape.h"))
+    asked.edit("modules/gamma/gamma.yaml", "../second", "../link/deep")
+    relink(asked, "modules/link", "../place")
+    asked.install()
+    # The same directory by another name, and another under its old name.
+    asked.path("place").rename(asked.path("moved"))
+    relink(asked, "modules/link", "../moved")
+    shutil.copytree(asked.path("moved"), asked.path("place"))
+    assert asked.install().is_nothing_to_do
+    asked.write("place/deep/shape.h", "#define SHAPE 5\n")
+    assert asked.install().is_nothing_to_do
+    with open(asked.path("moved/deep/shape.h"), "w") as stream:
+        stream.write("#define SHAPE 4\n")
+    assert GAMMA in asked.install().steps
+    assert_right(asked)

@@ -64,3 +64,17 @@ def test_another_release_is_seen_behind_a_shell_call(tree: TreeWorkspace) -> Non
     ran = tree.run("install", "null")
     assert "10.99.13" in ran.text, ran.text
     assert (tree.work / "destdir/stand/amd64/10.99.13/modules/null/null.kmod").exists()
+
+
+def test_what_is_generated_into_an_object_directory_behind_a_link_is_seen(
+    tree: TreeWorkspace,
+) -> None:
+    (tree.directory / "elsewhere").mkdir()
+    (tree.work / "obj").symlink_to(tree.directory / "elsewhere")
+    tree.build("device")
+    tree.edit("sys/modules/device/device.ioconf", "device 4", "device 5")
+    assert "changed meanwhile" not in tree.build("device").text
+    tree.build("device", "-O", "anew")
+    anew = tree.work / "anew/amd64-x86_64/device/device.kmod"
+    assert (tree.objects("device") / "device.kmod").read_bytes() == anew.read_bytes()
+    assert "Nothing to do" in tree.build("device").text
