@@ -22,7 +22,7 @@ from buildsys.pipeline.keptstep import Body, make_kept_step
 from buildsys.pipeline.step import Graph, Step
 
 DIRECTORY = ".snapshots"
-_MAGIC = b"modbuild plan 1\n"
+_MAGIC = b"modbuild plan 2\n"
 _SIZE_BYTES = 8
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
@@ -84,16 +84,25 @@ class KeptPlan:
         index = self._view[start : start + index_bytes]
         if not content.startswith(_MAGIC) or hashlib.sha256(index).digest() != self.identity:
             raise DamagedPlanError(path)
-        found: Any = marshal.loads(index)  # noqa: S302  # its digest is the one that we wrote
-        self.names, self.modules, self._uses, self._recipes, counts, needs, sizes = found[:7]
-        self.heeded: frozenset[str] = frozenset(found[7])
-        self._head_digest: bytes = found[8]
-        self._digests: bytes = found[9]  # of the steps
-        self._counts, self._needs = array("I", counts), array("I", needs)
-        self._sizes = array("I", sizes)
+        try:
+            self._read_index(marshal.loads(index))  # noqa: S302  # its digest is what we wrote
+        except (ValueError, TypeError, EOFError) as error:  # of a version with another index
+            raise DamagedPlanError(path) from error
         self._head = (start + index_bytes, start + index_bytes + head_bytes)
         self._paths: dict[tuple[str, str], PurePosixPath] = {}
         self._bodies: list[int] = []  # where each begins
+
+    def _read_index(self, found: Any) -> None:
+        names, modules, uses, recipes, counts, needs, sizes, heeded, head_digest, digests = found
+        self.names: list[str] = names
+        self.modules: list[str] = modules
+        self._uses: list[str] = uses
+        self._recipes: bytes = recipes
+        self._counts, self._needs = array("I", counts), array("I", needs)
+        self._sizes = array("I", sizes)
+        self.heeded: frozenset[str] = frozenset(heeded)
+        self._head_digest: bytes = head_digest
+        self._digests: bytes = digests  # of the steps
 
     def load_head(self) -> Any:
         """Give all but the steps; DamagedPlanError when that is not what was written."""

@@ -39,7 +39,12 @@ def _act(
 ) -> ExitStatus | None:
     try:
         frame = parse_frame(found.frame) if is_whole(found) else None
-    except (ValueError, TypeError, EOFError):  # of another version of modbuild, or of Python
+    except (
+        ValueError,
+        TypeError,
+        EOFError,
+        KeyError,
+    ):  # of another version of modbuild, or of Python
         return None
     if frame is None:
         return None

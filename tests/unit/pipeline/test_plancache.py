@@ -1,5 +1,7 @@
 """A kept plan is the plan that would be made, and is not used where another would be."""
 
+import hashlib
+import marshal
 import os
 import pickle
 import shutil
@@ -10,9 +12,9 @@ from workspace import Workspace
 
 from buildsys.base.digest import stat_stamp
 from buildsys.base.value import replace
-from buildsys.pipeline import plancache
+from buildsys.pipeline import keptplan, plancache
 from buildsys.pipeline.beside import find_beside
-from buildsys.pipeline.keptplan import render_kept
+from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan, render_kept
 from buildsys.pipeline.plan import make_plan
 from buildsys.pipeline.plancache import Planned, find_planned, save_planned
 from buildsys.pipeline.request import load_request
@@ -92,3 +94,28 @@ def test_nothing_but_values_of_this_package_is_made(workspace: Workspace) -> Non
     with pytest.raises(pickle.UnpicklingError, match=r"shutil\.rmtree"):
         find_planned(workspace.path("obj"), KEY)
     assert Path(workspace.directory).exists()
+
+
+def test_a_plan_with_another_index_is_refused(tmp_path: Path) -> None:
+    index = marshal.dumps((["compile:a"], 1))
+    sizes = len(index).to_bytes(8, "little") + bytes(8)
+    content = keptplan._MAGIC + hashlib.sha256(index).digest() + sizes + index
+    with pytest.raises(DamagedPlanError, match="of another version; remove it, run again"):
+        KeptPlan(content, tmp_path)
+
+
+def test_a_damaged_step_or_head_is_told_when_it_is_read(
+    workspace: Workspace, planned: Planned
+) -> None:
+    path, _ = plancache._places(workspace.path("obj"), KEY)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0xFF  # in the last step
+    content[content.index(b"Request") + 1] ^= 0xFF  # in the head
+    kept = KeptPlan(bytes(content), path)
+    assert kept.step(0).outputs == planned.plan.steps[0].outputs
+    last = kept.step(len(kept.names) - 1)
+    assert last.name == planned.plan.steps[-1].name
+    with pytest.raises(DamagedPlanError):
+        print(last.action)
+    with pytest.raises(DamagedPlanError):
+        kept.load_head()
