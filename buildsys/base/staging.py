@@ -4,10 +4,11 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.files import remove_tree
 from buildsys.base.syncing import Syncer
 
 _NO_LINKS = frozenset(
@@ -18,18 +19,61 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class StagedTree:
-    """A directory that is filled, synced as a whole, and then given away; paths are below it."""
+    """A directory that is filled, synced as a whole, and then given away; paths are below it.
 
-    def __init__(self, root: Path) -> None:
+    It may begin as a former tree, of which what is wanted again stays; that was synced then.
+    """
+
+    def __init__(self, root: Path, is_former: bool = False) -> None:
         self.root = root
         self._base = str(root)
         self._syncer = Syncer()
-        self._directories: list[str] = [self._base]
+        self._directories: dict[str, None] = {}  # to be synced
         self._is_root = os.geteuid() == 0
+        if is_former:
+            return
+        self._directories[self._base] = None
         try:
             os.mkdir(root, 0o700)
         except OSError as error:
             raise _cannot("make the directory", self._base, error) from error
+
+    def keep(self, directories: Collection[str], sources: Mapping[str, str]) -> frozenset[str]:
+        """Take away all of a former tree but directories, and files that are others' very files.
+
+        sources say by name which file each is to be; gives the names of all that stays.
+        """
+        stays: set[str] = set()
+        try:
+            self._keep_below("", frozenset(directories), sources, stays)
+        except OSError as error:
+            raise _cannot("write", self._base, error) from error
+        return frozenset(stays)
+
+    def _keep_below(
+        self,
+        above: str,
+        directories: frozenset[str],
+        sources: Mapping[str, str],
+        stays: set[str],
+    ) -> None:
+        stays.add(above)
+        place = self._place(above)
+        with os.scandir(place) as found:
+            entries = list(found)
+        for entry in entries:
+            name = f"{above}/{entry.name}" if above else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if name in directories:
+                    self._keep_below(name, directories, sources, stays)
+                    continue
+                remove_tree(Path(entry.path))
+            elif name in sources and _is_same(entry, sources[name]):
+                stays.add(name)
+                continue
+            else:
+                os.unlink(entry.path)
+            self._directories[place] = None
 
     def add_directory(self, name: str, mode: int, owner: tuple[int, int] | None) -> None:
         """Make a directory, whose parent is there, with a mode whatever the umask; '' is root."""
@@ -37,12 +81,28 @@ class StagedTree:
         try:
             if name:
                 os.mkdir(path, 0o700)
-                self._directories.append(path)
+                self._touch(name)
+                self._directories[path] = None
             if owner is not None and self._is_root:
                 os.chown(path, *owner)
             os.chmod(path, mode)
         except OSError as error:
             raise _cannot("make the directory", path, error) from error
+
+    def set_directory(self, name: str, mode: int, owner: tuple[int, int] | None) -> None:
+        """Give a directory that stays from a former tree its mode and owner."""
+        path = self._place(name)
+        try:
+            status = os.stat(path, follow_symlinks=False)
+            is_others = (status.st_uid, status.st_gid) != owner
+            if owner is not None and self._is_root and is_others:
+                os.chown(path, *owner)
+                self._directories[path] = None
+            if stat.S_IMODE(status.st_mode) != mode:
+                os.chmod(path, mode)
+                self._directories[path] = None
+        except OSError as error:
+            raise _cannot("write", path, error) from error
 
     def share(self, source: str | Path, name: str) -> None:
         """Give a file of another tree a name here; where there are no hard links, copy it."""
@@ -56,6 +116,7 @@ class StagedTree:
                 self._copy_as_it_is(source, name)
         except OSError as error:
             raise _cannot("write", path, error) from error
+        self._touch(name)
 
     def add_file(
         self,
@@ -91,11 +152,12 @@ class StagedTree:
         except OSError as error:
             raise _cannot("write", path, error) from error
         self._syncer.add(descriptor, path)
+        self._touch(name)
         return size, digest.digest()
 
     def sync(self) -> None:
         """Make the whole tree durable: what it holds, and the names in it."""
-        for path in reversed(self._directories):
+        for path in reversed(list(self._directories)):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except OSError as error:
@@ -106,6 +168,10 @@ class StagedTree:
     def close(self) -> None:
         """Let go of files that were not synced, after a failure."""
         self._syncer.close()
+
+    def _touch(self, name: str) -> None:
+        """Take down that a directory has a new name in it."""
+        self._directories.setdefault(self._place(name.rpartition("/")[0]))
 
     def _place(self, name: str) -> str:
         return f"{self._base}/{name}" if name else self._base
@@ -122,6 +188,16 @@ class StagedTree:
             owner = (status.st_uid, status.st_gid) if self._is_root else None
             times = (status.st_atime_ns, status.st_mtime_ns)
             self.add_file(chunks, name, stat.S_IMODE(status.st_mode), owner, times)
+
+
+def _is_same(entry: "os.DirEntry[str]", source: str) -> bool:
+    """Tell whether a name in a directory and another are of one file."""
+    status = entry.stat(follow_symlinks=False)
+    try:
+        other = os.stat(source, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (status.st_dev, status.st_ino) == (other.st_dev, other.st_ino)
 
 
 def _cannot(what: str, path: str, error: OSError) -> BuildsysError:

@@ -1,7 +1,8 @@
 """The generations of a modules directory that were replaced: where they lie, which there are.
 
 HISTORY/NUMBER/modules is a directory as it was, HISTORY/NUMBER/generation.json the receipts of
-what was installed there. HISTORY/next is one that is being made.
+what was installed there. HISTORY/next is one that is being made. HISTORY/.spare is one that was
+kept long enough: the next one is made of it, since most of what it holds is wanted again.
 """
 
 import json
@@ -18,6 +19,7 @@ _FORMAT = 1
 _RECORD = "generation.json"
 _TREE = "modules"
 _NEXT = "next"
+_SPARE = ".spare"
 HIDDEN = ".modbuild"
 
 
@@ -38,10 +40,14 @@ class Generation:
 
 @frozen
 class Staging:
-    """Where the next modules directory is made, and where the present one will lie afterwards."""
+    """Where the next modules directory is made, and where the present one will lie afterwards.
+
+    is_former: a former generation lies there, to be made the next.
+    """
 
     directory: Path
     number: int
+    is_former: bool
 
     @property
     def tree(self) -> Path:
@@ -80,10 +86,14 @@ def find_history(preferred: Path, destdir: Path, directory: Path) -> Path:
 
 def begin_staging(history: Path) -> Staging:
     """Make room for a next modules directory; what a killed run left there goes."""
-    directory = history / _NEXT
+    directory, spare = history / _NEXT, history / _SPARE
     remove_tree(directory)
-    make_directory(directory)
-    return Staging(directory, max(_find_numbers(history), default=0) + 1)
+    is_former = (spare / _TREE).is_dir()
+    if is_former:
+        move_directory(spare, directory)
+    else:
+        make_directory(directory)
+    return Staging(directory, max(_find_numbers(history), default=0) + 1, is_former)
 
 
 def write_record(directory: Path, receipts: tuple[Receipt, ...]) -> None:
@@ -123,11 +133,20 @@ def _load(path: Path) -> Generation:
     return Generation(int(path.name), path, receipts, replaced_ns)
 
 
-def prune_history(history: Path, keep: int) -> tuple[int, ...]:
-    """Remove all generations but the latest ones; gives the numbers of those that went."""
+def prune_history(history: Path, keep: int, has_spare: bool = False) -> tuple[int, ...]:
+    """Remove all generations but the latest ones; gives the numbers of those that went.
+
+    has_spare: the last that goes stays where the next installation is made of it.
+    """
+    spare = history / _SPARE
+    if not has_spare:
+        remove_tree(spare)
     gone = sorted(_find_numbers(history))[: -keep or None]
     for number in gone:
         # Renamed, it is no generation any more, at one moment.
+        if has_spare and not spare.exists():
+            move_directory(history / str(number), spare)
+            continue
         dying = history / f".gone.{number}"
         remove_tree(dying)
         move_directory(history / str(number), dying)

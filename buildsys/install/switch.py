@@ -142,19 +142,25 @@ def _switch(
         raise
     change = Change(tree, staging.tree, staging.generation, inode, books)
     commit_change(change, former, installation.can_exchange)
-    prune_history(history, keep)
+    prune_history(history, keep, has_spare=keep > 0)
 
 
 def _stage(
     staging: Staging, installation: Installation, layout: Layout, former: Mapping[str, Receipt]
 ) -> int:
     """Make the next modules directory, whole and durable; gives its inode."""
-    staged = StagedTree(staging.tree)
+    staged = StagedTree(staging.tree, staging.is_former)
     try:
+        sources = {name: f"{installation.tree}/{name}" for name in layout.shared}
+        stays: frozenset[str] = frozenset()
+        if staging.is_former:
+            stays = staged.keep([entry.name for entry in layout.directories], sources)
         for entry in layout.directories:
-            staged.add_directory(entry.name, entry.mode & 0o7777, entry.owner)
-        for name in layout.shared:
-            staged.share(f"{installation.tree}/{name}", name)
+            put = staged.set_directory if entry.name in stays else staged.add_directory
+            put(entry.name, entry.mode & 0o7777, entry.owner)
+        for name, source in sources.items():
+            if name not in stays:
+                staged.share(source, name)
         owner = ROOT_OWNER if installation.place.is_privileged else None
         for writing in layout.written:
             file = writing.file

@@ -90,7 +90,10 @@ class FileBook:
     def forget(self, path: str) -> None:
         """Look at a file anew when it is next asked for; its directory's listing, too."""
         directory, slash, name = path.rpartition("/")
-        real = f"{os.path.realpath(directory)}{slash}{name}"  # as a header it is known by that
+        place = self.places.get(directory)
+        if place is None:
+            place = self.places[directory] = os.path.realpath(directory)
+        real = f"{place}{slash}{name}"  # as a header it is known by that
         for known in filter(None, map(self.find, (path, real))):
             known.is_current = False
         self._listings.pop(directory, None)

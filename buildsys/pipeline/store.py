@@ -70,7 +70,7 @@ class Store:
         self._known = self._book.numbered
 
     def find_users(self, paths: Iterable[str]) -> set[str] | None:
-        """Name the records of the steps that read or made files (and perhaps others).
+        """Name the records of the steps that read or made files.
 
         None where one of the files is of no step.
         """

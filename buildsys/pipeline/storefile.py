@@ -164,14 +164,18 @@ class StoreFile:
         return found
 
     def find_users(self, numbers: Iterable[int]) -> set[str]:
-        """Name the steps that read or made files; some others may be among them."""
+        """Name the steps that read or made files."""
         found: set[str] = set()
-        query = "SELECT name FROM node WHERE instr(inputs, ?1) OR instr(outputs, ?1)"
+        # The database looks for the bytes of a number wherever they begin; we for the number.
+        query = (
+            "SELECT name, inputs, outputs FROM node WHERE instr(inputs, ?1) OR instr(outputs, ?1)"
+        )
         with self._telling("read"):
             for number in numbers:
                 packed = number.to_bytes(4, sys.byteorder)
-                rows = self._database.execute(query, (packed,))
-                found.update(_decode(name) for (name,) in rows)
+                for name, inputs, outputs in self._database.execute(query, (packed,)):
+                    if number in array("I", inputs) or number in _split_outputs(outputs)[0]:
+                        found.add(_decode(name))
         return found
 
     def load_plans(self) -> dict[str, frozenset[str]]:
@@ -305,15 +309,12 @@ def _read_node_row(
     row: tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
 ) -> tuple[str, Node]:
     name, recipe, key, inputs, seen, outputs, reason, shadows = row
-    end = 4 + 4 * int.from_bytes(outputs[:4], "little")
-    node = Node(
-        recipe,
-        key,
-        array("I", inputs),
-        seen,
-        array("I", outputs[4:end]),
-        outputs[end:],
-        _decode(reason),
-        shadows,
-    )
+    numbers, made = _split_outputs(outputs)
+    node = Node(recipe, key, array("I", inputs), seen, numbers, made, _decode(reason), shadows)
     return _decode(name), node
+
+
+def _split_outputs(content: bytes) -> tuple["array[int]", bytes]:
+    """Give the numbers of outputs, and the beginnings of their digests."""
+    end = 4 + 4 * int.from_bytes(content[:4], "little")
+    return array("I", content[4:end]), content[end:]

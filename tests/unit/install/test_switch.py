@@ -387,7 +387,36 @@ def test_only_so_many_generations_are_kept(tmp_path: Path) -> None:
         install(tmp_path, "hello", b"%d" % number)
     history = installation_in(tmp_path).history
     assert [found.number for found in load_generations(history)] == [7, 6, 5, 4, 3]
+    assert contents(history / ".spare/modules") == {"hello/hello.kmod": b"1"}  # for the next one
     assert prune_history(history, 2) == (3, 4, 5)
     assert [found.number for found in load_generations(history)] == [7, 6]
     assert prune_history(history, 0) == (6, 7)
     assert contents(history) == {}
+
+
+def test_the_next_tree_is_made_of_one_that_was_kept_long_enough(tmp_path: Path) -> None:
+    """What did not change is not even looked into: neither its file nor its directory is new."""
+    for name in ("same", "gone", "other"):
+        install(tmp_path, name, b"as ever")
+    installation = installation_in(tmp_path)
+    for number in range(7):
+        install(tmp_path, "hello", b"%d" % number)
+    switch_modules([], installation, ["gone"])
+    tree = installation.tree
+    (tree / "other").chmod(0o700)
+    (tree / "notes").mkdir()
+    (tree / "notes/mine").write_bytes(b"of someone")
+    before = (tree / "same/same.kmod").stat()
+    spare = (installation.history / ".spare/modules/same").stat()
+    switch = switch_modules([order(tmp_path, "hello", b"last")], installation)
+    after = (tree / "same/same.kmod").stat()
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+    assert (tree / "same").stat().st_ino == spare.st_ino
+    assert contents(tree) == {
+        "hello/hello.kmod": b"last",
+        "notes/mine": b"of someone",
+        "other/other.kmod": b"as ever",
+        "same/same.kmod": b"as ever",
+    }
+    assert (tree / "other").stat().st_mode & 0o777 == 0o700
+    assert switch.foreign == ("notes/mine",)

@@ -34,6 +34,7 @@ class Ground:
 
     directory: Path
     can_exchange: bool
+    has_spare: bool = False  # a former tree of which the next is made
 
     @property
     def installation(self) -> Installation:
@@ -43,6 +44,14 @@ class Ground:
         for name in ("changed", "same", "plain", "over"):
             install(self.directory, name, b"old " + name.encode(), b"<old/>")
         (self.installation.tree / "README").write_bytes(b"of someone")
+        if self.has_spare:
+            for content in (b"odd", b"old changed"):
+                changed = order(self.directory, "changed", content, b"<old/>")
+                switch_modules([changed], self.installation, keep=1)
+            spare = self.installation.history / ".spare/modules"
+            (spare / "same/left.over").write_bytes(b"")
+            (spare / "left").mkdir()
+            assert (spare / "same/same.kmod").samefile(self.installation.tree / "same/same.kmod")
 
     def switch(self) -> None:
         orders = [
@@ -105,17 +114,32 @@ def run_and_die(ground: Ground, operation: int) -> tuple[int, int]:
     return status, int(count or b"0")
 
 
-def make_ground(directory: Path, can_exchange: bool) -> Ground:
+def make_ground(directory: Path, can_exchange: bool, has_spare: bool = False) -> Ground:
     """Give a prepared directory; made again in the same place, it is copied from the first."""
-    ground, master = Ground(directory, can_exchange), directory.with_name("master")
+    ground, master = Ground(directory, can_exchange, has_spare), directory.with_name("master")
     if directory.exists():
         shutil.rmtree(directory)
-        shutil.copytree(master, directory)
+        copy_with_links(master, directory)
         return ground
     directory.mkdir()
     ground.prepare()
-    shutil.copytree(directory, master)
+    copy_with_links(directory, master)
     return ground
+
+
+def copy_with_links(source: Path, target: Path) -> None:
+    """Copy a tree in which files have several names."""
+    made: dict[int, str] = {}
+
+    def copy(one: str, other: str) -> None:
+        number = os.stat(one).st_ino
+        if number in made:
+            os.link(made[number], other)
+        else:
+            shutil.copy2(one, other)
+            made[number] = other
+
+    shutil.copytree(source, target, copy_function=copy)
 
 
 @pytest.fixture
@@ -143,11 +167,13 @@ NEW: Tree = {
 }
 
 
-@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize(
+    ("can_exchange", "has_spare"), [(True, False), (False, False), (True, True)]
+)
 def test_killed_before_any_operation_the_tree_is_old_or_new(
-    memory: Path, can_exchange: bool
+    memory: Path, can_exchange: bool, has_spare: bool
 ) -> None:
-    dry = make_ground(memory / "ground", can_exchange)
+    dry = make_ground(memory / "ground", can_exchange, has_spare)
     old = dry.read()
     status, total = run_and_die(dry, -1)
     assert status == 0
@@ -156,7 +182,7 @@ def test_killed_before_any_operation_the_tree_is_old_or_new(
     assert total > 100
     seen = set()
     for operation in range(total):
-        ground = make_ground(memory / "ground", can_exchange)
+        ground = make_ground(memory / "ground", can_exchange, has_spare)
         status, _ = run_and_die(ground, operation)
         assert os.WTERMSIG(status) == signal.SIGKILL
         found = ground.read()
@@ -175,17 +201,19 @@ def test_killed_before_any_operation_the_tree_is_old_or_new(
     assert seen == {"old", "new"} if can_exchange else {"old", "new", "aside"}
 
 
-@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize(
+    ("can_exchange", "has_spare"), [(True, False), (False, False), (True, True)]
+)
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_an_error_in_any_operation_leaves_the_tree_old_or_new_and_is_told(
-    memory: Path, can_exchange: bool, number: int
+    memory: Path, can_exchange: bool, has_spare: bool, number: int
 ) -> None:
     """An operation that fails, and fails only once, is one error with a place."""
-    dry = make_ground(memory / "ground", can_exchange)
+    dry = make_ground(memory / "ground", can_exchange, has_spare)
     old = dry.read()
     _, total = run_and_die(dry, -1)
     for operation in range(0, total, 3):
-        ground = make_ground(memory / "ground", can_exchange)
+        ground = make_ground(memory / "ground", can_exchange, has_spare)
 
         def fail(_name: str) -> None:
             raise OSError(number, os.strerror(number))
