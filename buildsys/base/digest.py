@@ -41,6 +41,17 @@ def stat_stamp(path: str | Path) -> Stamp | None:
     return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
+def is_there(path: str) -> bool:
+    """Tell whether a compiler would find something: a link in a circle, which it refuses, too."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def newest_link_ns(path: str) -> int | None:
     """Give the ctime (ns) of that link on the way to a directory which changed last; 0 for no link.
 

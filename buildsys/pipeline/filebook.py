@@ -10,6 +10,7 @@ from buildsys.base.digest import (
     RACY_NANOSECONDS,
     Stamp,
     has_stamp,
+    is_there,
     newest_link_ns,
     stat_stamp,
 )
@@ -122,7 +123,7 @@ class FileBook:
                 for name in sorted(names & self.list(place))
             )
             # What does not exist all the same is a link that leads nowhere.
-            found = self._shadows[shadows] = next(filter(os.path.exists, names), "")
+            found = self._shadows[shadows] = next(filter(is_there, names), "")
         return found
 
     def is_too_young(self, path: str, began_ns: int) -> bool:

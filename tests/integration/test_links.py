@@ -251,3 +251,13 @@ def test_a_directory_that_moves_away_behind_its_link_is_followed(asked: Workspac
         stream.write("#define SHAPE 4\n")
     assert GAMMA in asked.install().steps
     assert_right(asked)
+
+
+def test_a_circle_of_links_before_a_header_fails_as_it_does_from_scratch(asked: Workspace) -> None:
+    asked.install()
+    asked.path("modules/first/shape.h").symlink_to("shape.h")
+    ran = asked.run("install")
+    assert (ran.status, GAMMA in ran.steps) == (1, True), ran.out
+    asked.path("modules/first/shape.h").unlink()
+    assert asked.install().steps <= {GAMMA}
+    assert_right(asked)
