@@ -73,6 +73,7 @@ IMPORTERS = {
     "__main__.py",
     "cli.py",
     "base/files.py",  # what removes trees
+    "pipeline/doitparts.py",  # doit's parts without its command line
     "pipeline/again.py",  # doit, while the first program runs; what only failures need
     "pipeline/frame.py",  # the bar of a terminal
     "pipeline/settings.py",  # behind the file that is there

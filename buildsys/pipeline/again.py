@@ -21,6 +21,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.installed import find_installed
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
@@ -73,18 +74,22 @@ def run_again(
         hold_lock(record / "lock", frame.purpose),
         hold_scratch(objects, environment) as programs,
     ):
-        store = Store(record / "store.sqlite3", began_ns, is_whole=False)
+        store = Store(record / "store.sqlite3", began_ns, frozenset(changed))
         try:
-            graph = _find_graph(kept, store, changed)
-            if graph is None:
+            touched = store.find_users(changed)
+            if touched is None:
                 return None
+            graph = _find_graph(kept, touched)
             executor = StepExecutor(
                 tool_environment(programs),
                 frame.options.timeout_seconds,
                 lambda module: _find_place(kept, module),
             )
-            result = _run(frame, kept, graph, store, executor, progress, preparations)
+            again = _Again(frame, kept, graph, touched, store, executor, progress, preparations)
+            result = again.run()
             return Rerun(result, graph.steps, _watch(frame, kept, graph.steps, store, began_ns))
+        except DamagedPlanError:
+            return None
         finally:
             store.close()
 
@@ -101,65 +106,68 @@ def _is_directory(path: str) -> bool:
         return False
 
 
-def _find_graph(kept: KeptPlan, store: Store, changed: Collection[str]) -> Graph | None:
-    """Give the steps that read or made changed files, and all that need them."""
-    users = store.find_users(changed)
-    if users is None:
-        return None
+def _find_graph(kept: KeptPlan, touched: Collection[str]) -> Graph:
+    """Give the steps whose records are touched, and all that need them."""
     chosen: set[int] = set()
     all_needs = kept.needs()
     for number, some in enumerate(all_needs):
-        if not chosen.isdisjoint(some) or kept.record(number) in users:
+        if not chosen.isdisjoint(some) or kept.record(number) in touched:
             chosen.add(number)
     names = kept.names
     needs = {
         names[number]: tuple([names[some] for some in all_needs[number] if some in chosen])
         for number in sorted(chosen)
     }
-    steps = tuple(map(kept.step, sorted(chosen)))
-    try:
-        for step in steps:
-            step.action  # noqa: B018  # it is read now, so that a damaged one goes the long way
-    except DamagedPlanError:
-        return None
-    if not store.load([step.record for step in steps], changed):
-        return None
-    return Graph(steps, needs)
+    return Graph(tuple(map(kept.step, sorted(chosen))), needs)
 
 
-def _run(
-    frame: Frame,
-    kept: KeptPlan,
-    graph: Graph,
-    store: Store,
-    executor: StepExecutor,
-    progress: Progress,
-    preparations: tuple[Callable[[], object], ...],
-) -> RunResult:
-    begin = time.monotonic()
-    _sweep(graph.steps)
-    forget_changed_modes(graph.steps, store)
-    stale = find_stale(graph, store)
-    if not stale:
-        return RunResult((), (), (), len(kept.names), False, (), 0.0)
-    options = frame.options
-    jobs = options.jobs or len(os.sched_getaffinity(0))
-    head = HeadStart()
-    try:
-        head.start(graph, stale, store, executor, jobs)
-        tasks = importlib.import_module("buildsys.pipeline.tasks")
-        ahead = tasks.Ahead(stale, begin, head, preparations)
-        result: RunResult = tasks.run_plan(
-            graph, store, executor, progress, jobs, options.is_keep_going, ahead
-        )
-    finally:
-        head.close()
-    if result.left_out and options.has_install and options.is_keep_going:
-        session = importlib.import_module("buildsys.pipeline.session")
-        result = session.install_passed(
-            load_whole(kept), options, store, executor, progress, jobs, result
-        )
-    return result
+@frozen
+class _Again:
+    """A run of the steps of graph; touched are those that read or made what changed."""
+
+    frame: Frame
+    kept: KeptPlan
+    graph: Graph
+    touched: Collection[str]
+    store: Store
+    executor: StepExecutor
+    progress: Progress
+    preparations: tuple[Callable[[], object], ...]
+
+    def run(self) -> RunResult:
+        """Run what is stale, the first of it before doit is there."""
+        begin = time.monotonic()
+        graph, store, options = self.graph, self.store, self.frame.options
+        _sweep(graph.steps)
+        forget_changed_modes((s for s in graph.steps if s.record in self.touched), store)
+        stale = find_stale(graph, store)
+        if not stale:
+            return RunResult((), (), (), len(self.kept.names), False, (), 0.0)
+        jobs = options.jobs or default_jobs()
+        head = HeadStart()
+        try:
+            head.start(graph, stale, store, self.executor, jobs)
+            self._read_all(stale)
+            tasks = importlib.import_module("buildsys.pipeline.tasks")
+            ahead = tasks.Ahead(stale, begin, head, self.preparations)
+            result: RunResult = tasks.run_plan(
+                graph, store, self.executor, self.progress, jobs, options.is_keep_going, ahead
+            )
+        finally:
+            head.close()
+        if result.left_out and options.has_install and options.is_keep_going:
+            session = importlib.import_module("buildsys.pipeline.session")
+            result = session.install_passed(
+                load_whole(self.kept), options, store, self.executor, self.progress, jobs, result
+            )
+        return result
+
+    def _read_all(self, stale: Collection[str]) -> None:
+        """Read steps and records now: programs run, and a damaged plan ends it before doit does."""
+        for step in self.graph.steps:
+            if step.name in stale:
+                step.action  # noqa: B018  # this reads it
+                self.store.find(step.record)
 
 
 def _find_place(kept: KeptPlan, module: str) -> str | None:

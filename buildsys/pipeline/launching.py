@@ -1,12 +1,12 @@
 """Compilers called through a launcher for one run: how, with what around them, what came of it."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from buildsys.base.digest import digest_parts
 from buildsys.base.files import make_directory, remove_file, write_whole
 from buildsys.base.value import frozen
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.toolchain.launcher import (
     Launcher,
     Tally,
@@ -102,4 +102,4 @@ def choose_jobs(asked: int | None, name: str, environment: Mapping[str, str]) ->
     if asked is not None:
         return asked
     capacity = find_capacity(find_launcher(name, environment), environment) if name else None
-    return capacity or len(os.sched_getaffinity(0))
+    return capacity or default_jobs()

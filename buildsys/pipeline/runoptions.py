@@ -13,7 +13,7 @@ class RunOptions:
     began_ns: int
     names: tuple[str, ...]
     has_install: bool
-    jobs: int | None  # None: as many as the launcher can take, else one a processor
+    jobs: int | None  # None: as many as the launcher can take, else default_jobs()
     is_keep_going: bool
     timeout_seconds: float | None
     is_privileged: bool = False

@@ -32,5 +32,5 @@ def hold_scratch(objects: Path, environment: Mapping[str, str]) -> Iterator[Mapp
 
 def _clear(scratch: Path) -> None:
     with contextlib.suppress(BuildsysError):
-        if not remove_empty_directory(scratch):  # as it is, as a rule
+        if not remove_empty_directory(scratch) and scratch.exists():
             remove_tree(scratch)

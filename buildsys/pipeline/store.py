@@ -51,18 +51,29 @@ class Store:
     edit of this run.
     """
 
-    def __init__(self, path: Path, began_ns: int | None = None, is_whole: bool = True) -> None:
-        """Open a record; not is_whole: what load() asks for is read of it, and no more."""
+    def __init__(
+        self,
+        path: Path,
+        began_ns: int | None = None,
+        changed: frozenset[str] | None = None,
+    ) -> None:
+        """Open a record.
+
+        With changed, of all files that the record knows these alone may be others than at the end
+        of its last full success; then only what is asked for is read of it.
+        """
         self.path = path
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
+        self._read: set[str] = set()  # records that were looked for, where not all are read
         self._made: set[str] = set()  # outputs of this run's steps
         self._awaited: set[str] = set()  # what steps read that must run again
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
-        self._database = database = StoreFile(path, is_whole)
+        self._database = database = StoreFile(path, changed is None)
         self._nodes = database.nodes
-        fetch = None if is_whole else database.find_file
+        self._changed = changed
+        fetch = None if changed is None else database.find_file
         self.times = FineTimes(path.parent)
         self._book = FileBook(
             database.files, self.counts, database.next_identity, fetch, self.times.has
@@ -78,20 +89,26 @@ class Store:
         numbers = [known.identity for known in found if known is not None]
         return self._database.find_users(numbers) if len(numbers) == len(found) else None
 
-    def load(self, records: Collection[str], changed: Collection[str]) -> bool:
-        """Read some records and their files, all of which are as they were but those changed.
+    def find(self, record: str) -> Node | None:
+        """Give what is known of a finished step."""
+        node = self._nodes.get(record)
+        if node is None and self._changed is not None and record not in self._read:
+            self._read.add(record)
+            node = self._database.load_node(record)
+            if node is not None and self._load_files(node, self._changed):
+                self._nodes[record] = node
+                return node
+            node = None
+        return node
 
-        False where a file of a record is not known: the record is damaged.
-        """
-        dropped = [DROPPED + record for record in records]
-        nodes = self._database.load_nodes((*records, *dropped))
-        self._nodes.update(nodes)
-        wanted = {number for node in nodes.values() for number in (*node.inputs, *node.outputs)}
-        self._book.add(self._database.load_files(wanted - self._known.keys()))
-        for number in wanted & self._known.keys():
-            file = self._known[number]
+    def _load_files(self, node: Node, changed: frozenset[str]) -> bool:
+        """Read the files of a step, which are as they were but those changed."""
+        wanted = {*node.inputs, *node.outputs} - self._known.keys()
+        found = self._database.load_files(wanted)
+        for file in found:
             file.is_current = file.path not in changed and file.stamp is not None
-        return wanted <= self._known.keys()
+        self._book.add(found)
+        return len(found) == len(wanted)  # else the record is damaged
 
     def digest(self, path: str) -> bytes:
         """Digest a file, or the place that a directory is; ABSENT when there is none."""
@@ -103,7 +120,7 @@ class Store:
 
     def stale_reason(self, step: Step) -> str:
         """Say why a step must run; '' when its outputs are what it would make again."""
-        node = self._nodes.get(step.record)
+        node = self.find(step.record)
         if node is None:
             return "it had not been made"
         if node.key == NO_KEY:
@@ -127,7 +144,7 @@ class Store:
 
     def last_reason(self, record: str) -> str | None:
         """Say why the step of a record ran when it last did; None when it never finished."""
-        node = self._nodes.get(record)
+        node = self.find(record)
         return None if node is None else node.reason
 
     def begin(self, step: Step, reason: str) -> Ticket:
@@ -200,7 +217,7 @@ class Store:
 
     def made(self, record: str) -> tuple[tuple[str, bytes], ...]:
         """Give the outputs of a record, each with the beginning of its digest (8 bytes)."""
-        node = self._nodes.get(record)
+        node = self.find(record)
         if node is None:
             return ()
         return tuple(
@@ -218,7 +235,8 @@ class Store:
 
     def forget(self, record: str) -> None:
         """Make the step of a record stale; an unknown one is fine."""
-        if self._nodes.pop(record, None) is not None:
+        if self.find(record) is not None:
+            del self._nodes[record]
             self._database.forget(record)
 
     def forget_all(self) -> None:
@@ -254,7 +272,7 @@ class Store:
         identities: set[int] = set()
         absent: dict[str, set[str]] = {}
         for step in steps:
-            node = self._nodes.get(step.record)
+            node = self.find(step.record)
             if node is not None:
                 identities.update(node.inputs)
                 identities.update(node.outputs)

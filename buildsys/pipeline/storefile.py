@@ -154,14 +154,11 @@ class StoreFile:
                 found.extend(map(_read_file_row, self._database.execute(query)))
         return found
 
-    def load_nodes(self, names: Iterable[str]) -> dict[str, Node]:
-        """Give the records of some steps, as far as there are any."""
-        found: dict[str, Node] = {}
+    def load_node(self, name: str) -> Node | None:
+        """Give the record of a step, if there is one."""
         with self._telling("read"):
-            for name in names:
-                rows = self._database.execute(f"{_NODES} WHERE name = ?", (_encode(name),))
-                found.update(map(_read_node_row, rows))
-        return found
+            rows = self._database.execute(f"{_NODES} WHERE name = ?", (_encode(name),)).fetchall()
+        return _read_node_row(rows[0])[1] if rows else None
 
     def find_users(self, numbers: Iterable[int]) -> set[str]:
         """Name the steps that read or made files."""

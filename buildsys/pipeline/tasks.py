@@ -1,4 +1,4 @@
-"""The one door to doit: steps as doit tasks, the Store as doit's dependency manager."""
+"""The use of doit: steps as doit tasks, the Store as doit's dependency manager."""
 
 import time
 from collections import deque
@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from doit.control import TaskControl
-from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed
-from doit.globals import Globals
-from doit.runner import Runner
-from doit.task import Stream, Task
-
 from buildsys.base.errors import BuildsysError
 from buildsys.base.interrupts import exposed, shielded
 from buildsys.base.programs import Call, CommandResult, Ended
 from buildsys.base.value import frozen
+from buildsys.pipeline.doitparts import control, exceptions, globals_, runner, tasking
 from buildsys.pipeline.executor import Executor, Progress, Seen, Work
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
@@ -91,12 +86,12 @@ class _Begun:
     begin: float
 
 
-class _Runner(Runner):  # type: ignore[misc]  # doit has no types
+class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
     """doit's runner, with as many programs at a time as there are jobs, all in one thread."""
 
     def __init__(self, run: "_Run", keep_going: bool, jobs: int) -> None:
         super().__init__(
-            _DependencyManager(run), _Reporter(run), continue_=keep_going, stream=Stream(0)
+            _DependencyManager(run), _Reporter(run), continue_=keep_going, stream=tasking.Stream(0)
         )
         self._run = run
         self._jobs = jobs
@@ -229,12 +224,12 @@ class _Run:
         """Run the steps under doit; an exception that is a bug of ours comes through."""
         self.steps = {step.name: step for step in steps}
         self.preparations = [*self._executor.prepare(steps), *self.ahead.preparations]
-        control = TaskControl([self._make_task(step, needs[step.name]) for step in steps])
-        control.process(None)
-        _Runner(self, keep_going, max(1, jobs)).run_all(control.task_dispatcher())
+        tasks = control.TaskControl([self._make_task(step, needs[step.name]) for step in steps])
+        tasks.process(None)
+        _Runner(self, keep_going, max(1, jobs)).run_all(tasks.task_dispatcher())
 
-    def _make_task(self, step: Step, needs: Iterable[str]) -> Task:
-        task = Task("step", None)
+    def _make_task(self, step: Step, needs: Iterable[str]) -> Any:
+        task = tasking.Task("step", None)
         # Given afterwards: doit would refuse a '=' and take a '*' for a pattern.
         task.name = step.name
         task.task_dep = [name for name in needs if name in self.steps]
@@ -251,7 +246,7 @@ class _Run:
         reason = self.tickets[name].reason
         self.results[name] = StepDone(self.steps[name], seconds, reason, discovered, output)
 
-    def fail(self, name: str, error: BuildsysError) -> TaskFailed:
+    def fail(self, name: str, error: BuildsysError) -> Any:
         """Take down that a step failed, and why."""
         step = self.steps[name]
         match error:
@@ -260,7 +255,7 @@ class _Run:
             case _:
                 failed = StepFailed(step, FailureKind.COMMAND, str(error), (), "")
         self.errors[name] = failed
-        return TaskFailed(failed.message)
+        return exceptions.TaskFailed(failed.message)
 
 
 class _DependencyManager:
@@ -332,7 +327,7 @@ class _Reporter:
         self._run.ended.add(task.name)
         self._run.progress.skip(self._run.steps[task.name])
 
-    def add_failure(self, task: Any, fail: BaseFail) -> None:
+    def add_failure(self, task: Any, fail: Any) -> None:
         """Note a step that failed; one whose needs failed is left out, not failed."""
         failed = self._run.errors.get(task.name)
         if failed is None:
@@ -359,15 +354,15 @@ class _Reporter:
 
 def running_backend() -> object:
     """Give the backend of the doit command that runs in this process (doit's own command line)."""
-    return Globals.dep_manager.backend
+    return globals_.Globals.dep_manager.backend
 
 
 def dodo_error(message: str) -> Exception:
     """Give the exception that doit shows as one message, without a traceback."""
-    error: Exception = InvalidDodoFile(message)
+    error: Exception = exceptions.InvalidDodoFile(message)
     return error
 
 
 def action_failure(message: str) -> object:
     """Give what an action hands back to doit when it failed."""
-    return TaskFailed(message)
+    return exceptions.TaskFailed(message)

@@ -21,6 +21,7 @@ from buildsys.check.verdictfile import load_verdict
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.kernel.load import load_kernel
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.loggroups import find_groups, now_seconds
 from buildsys.pipeline.outputs import refuse_containing, refuse_inputs, refuse_places
 from buildsys.pipeline.progress import LineProgress
@@ -267,7 +268,7 @@ def _spell(context: Context, target: ReleaseTarget, jobs: int, path: Path) -> tu
 def _release_all(
     arguments: argparse.Namespace, context: Context, targets: Sequence[ReleaseTarget]
 ) -> tuple[TargetOutcome, ...]:
-    jobs = arguments.jobs or len(os.sched_getaffinity(0))
+    jobs = arguments.jobs or default_jobs()
     lanes, each = share_jobs(jobs, len(targets))
     groups = find_groups(context.environment)
     outcomes = []

@@ -17,6 +17,7 @@ from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.config import Config
 from buildsys.elf.difference import find_first_difference, find_times
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.outputs import refuse_places
 from buildsys.pipeline.request import load_request
 from buildsys.pipeline.target import load_target
@@ -39,7 +40,7 @@ def reproduce(arguments: argparse.Namespace, context: Context) -> ExitStatus:
     if arguments.output is not None:
         refuse_places("--output", Path(context.directory, arguments.output), config)
     with _open_work(arguments, context) as work:
-        jobs = arguments.jobs or len(os.sched_getaffinity(0))
+        jobs = arguments.jobs or default_jobs()
         conditions = choose_conditions(work, jobs, _find_needed(config, context))
         for line in _describe(config, conditions, context, arguments.in_place):
             print(line, flush=True)
