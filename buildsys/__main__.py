@@ -57,7 +57,7 @@ def answer(arguments: list[str]) -> int:
             status = again.run(arguments, found, path, key, began_ns)
         return _run(arguments) if status is None else int(status)
     status = int(found.message[:1])
-    stream = sys.stderr if status == 1 else sys.stdout
+    stream = sys.stderr if status else sys.stdout
     try:
         stream.write(found.message[1:])
         stream.flush()

@@ -234,7 +234,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=_count,
         metavar="N",
-        help="commands at a time; default: what the launcher can take, else a few more than processors",
+        help="commands at a time; default: what the launcher can take, else more than processors",
     )
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure go on with the others"

@@ -140,8 +140,9 @@ class _Again:
         graph, store, options = self.graph, self.store, self.frame.options
         _sweep(graph.steps)
         forget_changed_modes((s for s in graph.steps if s.record in self.touched), store)
-        stale = find_stale(graph, store)
-        if not stale:
+        found = find_stale(graph, store)
+        stale = found.stale
+        if not stale and not found.refused:
             return RunResult((), (), (), len(self.kept.names), False, (), 0.0)
         jobs = options.jobs or default_jobs()
         head = HeadStart()
@@ -149,7 +150,7 @@ class _Again:
             head.start(graph, stale, store, self.executor, jobs)
             self._read_all(stale)
             tasks = importlib.import_module("buildsys.pipeline.tasks")
-            ahead = tasks.Ahead(stale, begin, head, self.preparations)
+            ahead = tasks.Ahead(found, begin, head, self.preparations)
             result: RunResult = tasks.run_plan(
                 graph, store, self.executor, self.progress, jobs, options.is_keep_going, ahead
             )

@@ -91,6 +91,8 @@ class DoitWorkspace:
     def stale_reason(self, step: Step) -> str:
         """Say why a step must run, '' when it need not; take down what its inputs hold now."""
         reason = self._store.stale_reason(step)
+        if not reason and self._store.is_refused(step.record):
+            reason = "its kmod was refused"  # doit knows only what was done and what was not
         if reason:
             self._tickets[step.name] = self._store.begin(step, reason)
         return reason

@@ -6,7 +6,7 @@ from typing import Protocol
 from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError
 from buildsys.base.programs import Call, CommandResult
-from buildsys.pipeline.outcome import StepDone, StepFailed
+from buildsys.pipeline.outcome import StepDone, StepError, StepFailed
 from buildsys.pipeline.step import Step
 
 Seen = tuple[tuple[str, ...], str]  # files seen to be read, and what the program said
@@ -18,6 +18,9 @@ class Executor(Protocol):
 
     def begin(self, step: Step) -> Work:
         """Begin a step: StepError (raised by the work, too) says why it cannot be done."""
+
+    def refusal(self, step: Step) -> StepError:
+        """Say again why a check refused its kmod, from the verdict that it left."""
 
     def prepare(self, steps: Iterable[Step]) -> list[Callable[[], object]]:
         """Give what some steps will need that takes time: to be called while programs run."""

@@ -35,10 +35,11 @@ def make_frame(
 ) -> Frame:
     """Give what a further run of the same request needs.
 
-    With a launcher, and where what is left over is removed, there is more to do than run steps.
+    With a launcher, where what is left over is removed, and where kmods are not fit, there is more
+    to do than run steps.
     """
     request = session.request
-    is_simple = not request.config.launcher and not options.has_prune
+    is_simple = not request.config.launcher and not options.has_prune and not session.result.failed
     return Frame(
         plan=session.identity if is_simple else b"",
         status=int(status),

@@ -9,14 +9,13 @@ from buildsys.check.beyond import Expected
 from buildsys.check.check import check_kmod
 from buildsys.check.drift import Drift, parse_policy
 from buildsys.check.kmodfile import KmodCache
-from buildsys.check.verdict import Severity, Verdict
+from buildsys.check.verdict import Verdict
 from buildsys.check.verdictfile import load_verdict, render_verdict
 from buildsys.kernel.load import find_kernel
 from buildsys.kernel.model import Kernel
 from buildsys.kernel.version import KernelVersion
 from buildsys.pipeline.executor import Seen
-from buildsys.pipeline.outcome import FailureKind, StepError
-from buildsys.pipeline.progress import describe_finding
+from buildsys.pipeline.refusal import refusal_of
 from buildsys.pipeline.step import Check
 
 
@@ -43,12 +42,10 @@ class Judge:
         return verdict
 
     def check(self, action: Check) -> Seen:
-        """Judge a kmod; StepError says why it is not fit. Gives the files that decided."""
+        """Judge a kmod; RefusedError says why it is not fit. Gives the files that decided."""
         verdict = self.judge(action)
         if not verdict.is_fit:
-            errors = [item for item in verdict.findings if item.severity is Severity.ERROR]
-            text = "\n".join(describe_finding(finding) for finding in errors)
-            raise StepError("the module is not fit to be loaded", FailureKind.FINDINGS, (), text)
+            raise refusal_of(verdict)
         return tuple(str(path) for path in verdict.inputs), ""
 
     def load(self, action: Check) -> tuple[Kernel, KmodCache]:

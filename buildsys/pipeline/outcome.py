@@ -30,6 +30,14 @@ class StepError(BuildsysError):
         self.output = output
 
 
+class RefusedError(StepError):
+    """A kmod that is not fit; inputs are the files that decided it."""
+
+    def __init__(self, output: str, inputs: tuple[str, ...]) -> None:
+        super().__init__("the module is not fit to be loaded", FailureKind.FINDINGS, (), output)
+        self.inputs = inputs
+
+
 @frozen
 class StepDone:
     """A step that ran: discovered are further files that it read, output what its program said."""
@@ -54,7 +62,10 @@ class StepFailed:
 
 @frozen
 class RunResult:
-    """What became of a plan; left_out are steps that could not start, after a failure."""
+    """What became of a plan; left_out are steps that could not start, after a failure.
+
+    further are steps beyond the plan, which installed what passed.
+    """
 
     done: tuple[StepDone, ...]
     failed: tuple[StepFailed, ...]
@@ -63,6 +74,7 @@ class RunResult:
     is_interrupted: bool
     moved: tuple[str, ...]  # steps whose inputs changed while they ran
     seconds: float
+    further: tuple[Step, ...] = ()
 
     @property
     def exit_status(self) -> ExitStatus:

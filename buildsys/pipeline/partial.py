@@ -86,6 +86,7 @@ def join_results(whole: RunResult, part: RunResult, plan: Plan, partial: Plan) -
         is_interrupted=whole.is_interrupted or part.is_interrupted,
         moved=whole.moved + part.moved,
         seconds=whole.seconds + part.seconds,
+        further=partial.steps,
     )
 
 

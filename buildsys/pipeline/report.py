@@ -68,6 +68,12 @@ def describe_summary(session: Session, has_install: bool, directory: Path) -> st
     """Sum up a run that did something: modules by how far they came, steps, time."""
     result = session.result
     text = f"{describe_through(session, has_install, directory)} ({describe_work(result)})"
+    return text + describe_end(session)
+
+
+def describe_end(session: Session) -> str:
+    """Say what a launcher did, what failed and what that kept from being done, in lines."""
+    result, text = session.result, ""
     if session.tally is not None:
         text += f"\n{session.tally.describe()}"
     bad = Counter(failed.kind for failed in result.failed)

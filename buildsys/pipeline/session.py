@@ -20,7 +20,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.installed import find_installed
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
-from buildsys.pipeline.outcome import RunResult
+from buildsys.pipeline.outcome import FailureKind, RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
@@ -30,12 +30,13 @@ from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.scratch import hold_scratch
 from buildsys.pipeline.staleness import find_stale, forget_changed_modes
+from buildsys.pipeline.step import Graph
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.sweeping import Pruned, note_planned, prune
 from buildsys.pipeline.target import DEFAULT_RELEASE
 from buildsys.pipeline.tasks import run_plan
-from buildsys.pipeline.watch import Watch, take_watch
+from buildsys.pipeline.watch import Watch, take_watch, watch_further
 from buildsys.srctree.tree import MODULES
 from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.launcher import Tally
@@ -59,6 +60,7 @@ class Session:
     identity: bytes = b""  # of the plan as it is kept; empty: it is not
     tally: Tally | None = None  # what a launcher did
     pruned: Pruned | None = None  # what was taken out of OBJDIR
+    is_complete: bool = False  # with all files as they are, a next run would do and say the same
 
 
 def run_session(
@@ -94,18 +96,35 @@ def run_session(
             executor = make_executor(plan, programs, options.timeout_seconds, launching)
             result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
             tally = None if launching is None else launching.finish()
+            is_complete = has_done_all(plan.graph, result)
             result = install_passed(planned, options, store, executor, progress, jobs, result)
+            is_complete = is_complete and not result.is_interrupted and not result.moved
             pruned = _prune_objects(request, plan, store, asked, result)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 prune_left_over(request, options.is_privileged)
-            watch = _watch_all(request, environment, plan, surroundings, store, options.began_ns)
+            watch = _watch_all(
+                request, environment, plan, surroundings, store, options.began_ns, result
+            )
             if planned is not kept and options.key and watch.is_settled:
                 planned = replace(planned, identity=_keep(planned, options, watch))
         finally:
             store.close()
     described = {module.name for module in request.modules}
     left_over = load_receipts(receipts_directory(request), described)
-    return Session(request, plan, result, left_over, watch, planned.identity, tally, pruned)
+    return Session(
+        request, plan, result, left_over, watch, planned.identity, tally, pruned, is_complete
+    )
+
+
+def has_done_all(graph: Graph, result: RunResult) -> bool:
+    """Tell whether only kmods that are not fit kept anything from being done."""
+    closed = {failed.step.name for failed in result.failed}
+    if any(failed.kind is not FailureKind.FINDINGS for failed in result.failed):
+        return False
+    for step in graph.steps if closed else ():
+        if not closed.isdisjoint(graph.needs[step.name]):
+            closed.add(step.name)
+    return all(step.name in closed for step in result.left_out)
 
 
 def install_passed(
@@ -225,11 +244,17 @@ def _watch_all(
     surroundings: Surroundings,
     store: Store,
     began_ns: int,
+    result: RunResult,
 ) -> Watch:
     is_settled = store.settle()
-    watch = take_watch(
-        store.seen(plan.steps), find_beside(request, environment), began_ns, store.times.has
-    )
+    left_out = {step.name for step in result.left_out}
+    if result.further:  # which are in place of the whole's installation
+        left_out.update(step.name for step in plan.steps if not step.module)
+    steps = (*(step for step in plan.steps if step.name not in left_out), *result.further)
+    beside = find_beside(request, environment)
+    watch = take_watch(store.seen(steps), beside, began_ns, store.times.has)
+    if result.failed:  # what is installed in part depends on what was installed before
+        watch = watch_further(watch, (str(one.receipt) for one in plan.paths.values()), began_ns)
     # We install there ourselves, so its stamp is new: what else is there must be as it was.
     directory = str(installed_directory(request))
     stamps = (*watch.stamps, (directory, stat_stamp(directory)))
@@ -273,7 +298,7 @@ def explain_steps(
     with lock_objdir(request, "explaining what is stale"):
         store = open_store(request)
         try:
-            stale = find_stale(plan.graph, store)
+            stale = find_stale(plan.graph, store).stale
             return tuple(
                 (step.name, _explain(stale, step.name), store.last_reason(step.record))
                 for step in plan.steps

@@ -85,6 +85,11 @@ class StepExecutor:
             case action:
                 return self._act(action)
 
+    def refusal(self, step: Step) -> StepError:
+        """Say again why a check refused its kmod, from the verdict that it left."""
+        error: StepError = _part("refusal").refusal_of(_part("judge").load_verdict(step.outputs[0]))
+        return error
+
     def prepare(self, steps: Iterable[Step]) -> list[Callable[[], object]]:
         """Give what some steps will need that takes time: to be called while programs run."""
         kinds = {step.kind for step in steps}

@@ -29,6 +29,7 @@ from buildsys.pipeline.storefile import Node, StoreFile, pack_shadows, unpack_sh
 from buildsys.pipeline.storevalues import (
     NO_KEY,
     PREFIX_BYTES,
+    REFUSED,
     Seen,
     StoreCounts,
     Ticket,
@@ -145,7 +146,12 @@ class Store:
     def last_reason(self, record: str) -> str | None:
         """Say why the step of a record ran when it last did; None when it never finished."""
         node = self.find(record)
-        return None if node is None else node.reason
+        return None if node is None else node.reason.removeprefix(REFUSED)
+
+    def is_refused(self, record: str) -> bool:
+        """Tell whether a check, which is up to date, refused its kmod."""
+        node = self.find(record)
+        return node is not None and node.key != NO_KEY and node.reason.startswith(REFUSED)
 
     def begin(self, step: Step, reason: str) -> Ticket:
         """Digest the known inputs of a step that is about to run.
@@ -158,9 +164,12 @@ class Store:
         digests = tuple(self.digest(str(path)) for path in step.inputs)
         return Ticket(reason, time.time_ns(), digests)
 
-    def record(self, step: Step, ticket: Ticket, discovered: Sequence[str]) -> bool:
+    def record(
+        self, step: Step, ticket: Ticket, discovered: Sequence[str], is_refused: bool = False
+    ) -> bool:
         """Remember a finished step; False when an input moved meanwhile, so that it is stale.
 
+        is_refused: it is a check, and its kmod is not fit; that, too, holds while nothing changes.
         discovered are the files that the command was seen to read (headers). It is on the disk
         after the next flush.
         """
@@ -190,7 +199,7 @@ class Store:
             b"".join([digest[:PREFIX_BYTES] for digest in digests]),
             array("I", [file.identity for file in results]),
             made,
-            ticket.reason,
+            f"{REFUSED}{ticket.reason}" if is_refused else ticket.reason,
             pack_shadows(shadows.absent),
         )
         self._save(step, node)

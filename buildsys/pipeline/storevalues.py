@@ -14,6 +14,7 @@ from buildsys.pipeline.storefile import Node
 
 PREFIX_BYTES = 8
 _PLACE = b"directory"
+REFUSED = "refused: "  # before the reason of a check that refused its kmod
 NO_KEY = b""  # of a step whose result is not to be trusted
 
 

@@ -13,8 +13,15 @@ from buildsys.base.value import frozen
 from buildsys.pipeline.doitparts import control, exceptions, globals_, runner, tasking
 from buildsys.pipeline.executor import Executor, Progress, Seen, Work
 from buildsys.pipeline.headstart import HeadStart
-from buildsys.pipeline.outcome import FailureKind, RunResult, StepDone, StepError, StepFailed
-from buildsys.pipeline.staleness import find_stale
+from buildsys.pipeline.outcome import (
+    FailureKind,
+    RefusedError,
+    RunResult,
+    StepDone,
+    StepError,
+    StepFailed,
+)
+from buildsys.pipeline.staleness import Staleness, find_stale
 from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
@@ -25,12 +32,12 @@ _ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for 
 
 @frozen
 class Ahead:
-    """What was found out and begun before: stale steps with why, when that began (monotonic).
+    """What was found out and begun before, and when that began (monotonic clock, seconds).
 
     preparations are called while programs run, beside those that the steps ask for.
     """
 
-    stale: Mapping[str, str]
+    found: Staleness
     begin: float
     head: HeadStart | None = None
     preparations: tuple[Callable[[], object], ...] = ()
@@ -51,24 +58,27 @@ def run_plan(
     """
     begin = time.monotonic() if ahead is None else ahead.begin
     ahead = Ahead(find_stale(graph, store), begin) if ahead is None else ahead
-    stale = ahead.stale
+    stale, refused = ahead.found.stale, ahead.found.refused
     run = _Run(store, executor, progress, ahead)
     is_interrupted = False
-    if stale:
+    if stale or refused:
         steps = [step for step in graph.steps if step.name in stale]
         progress.begin(len(steps))
         try:
-            run.run(steps, graph.needs, jobs, keep_going)
+            run.tell_refused(refused)
+            if steps:
+                run.run(steps, graph.needs, jobs, keep_going)
         except KeyboardInterrupt:
             is_interrupted = True
         finally:
             progress.end()
     ended = run.ended
+    open_steps = {*stale, *(step.name for step in ahead.found.blocked)}
     return RunResult(
         done=tuple(run.done),
         failed=tuple(run.failed),
         left_out=tuple(
-            step for step in graph.steps if step.name in stale and step.name not in ended
+            step for step in graph.steps if step.name in open_steps and step.name not in ended
         ),
         total=len(graph.steps),
         is_interrupted=is_interrupted,
@@ -183,6 +193,13 @@ def _advance(work: Work, result: CommandResult | BuildsysError | None) -> Call:
     return work.send(result) if isinstance(result, CommandResult) else work.throw(result)
 
 
+def _make_failed(step: Step, error: BuildsysError) -> StepFailed:
+    match error:
+        case StepError():
+            return StepFailed(step, error.kind, str(error), error.argv, error.output)
+    return StepFailed(step, FailureKind.COMMAND, str(error), (), "")
+
+
 @frozen
 class _Status:
     """What doit's runner wants to know of a task."""
@@ -212,6 +229,7 @@ class _Run:
         self.done: list[StepDone] = []
         self.failed: list[StepFailed] = []
         self.ended: set[str] = set()
+        self.refusals: dict[str, tuple[str, ...]] = {}  # files that decided it, by step
         self._executor = executor
 
     def run(
@@ -227,6 +245,13 @@ class _Run:
         tasks = control.TaskControl([self._make_task(step, needs[step.name]) for step in steps])
         tasks.process(None)
         _Runner(self, keep_going, max(1, jobs)).run_all(tasks.task_dispatcher())
+
+    def tell_refused(self, steps: Iterable[Step]) -> None:
+        """Take down the checks that refused their kmods, and would again."""
+        for step in steps:
+            failed = _make_failed(step, self._executor.refusal(step))
+            self.failed.append(failed)
+            self.progress.fail(failed)
 
     def _make_task(self, step: Step, needs: Iterable[str]) -> Any:
         task = tasking.Task("step", None)
@@ -248,13 +273,9 @@ class _Run:
 
     def fail(self, name: str, error: BuildsysError) -> Any:
         """Take down that a step failed, and why."""
-        step = self.steps[name]
-        match error:
-            case StepError():
-                failed = StepFailed(step, error.kind, str(error), error.argv, error.output)
-            case _:
-                failed = StepFailed(step, FailureKind.COMMAND, str(error), (), "")
-        self.errors[name] = failed
+        self.errors[name] = failed = _make_failed(self.steps[name], error)
+        if isinstance(error, RefusedError):
+            self.refusals[name] = error.inputs
         return exceptions.TaskFailed(failed.message)
 
 
@@ -298,8 +319,14 @@ class _DependencyManager:
 
     def remove_success(self, task: Any) -> None:
         """Take down that a step ran and failed; one that never started keeps its record."""
-        if task.name in self._run.tickets:
-            self._run.store.fail(self._run.steps[task.name])
+        if task.name not in self._run.tickets:
+            return
+        step = self._run.steps[task.name]
+        inputs = self._run.refusals.get(task.name)
+        if inputs is None:
+            self._run.store.fail(step)
+        else:
+            self._run.store.record(step, self._run.tickets[task.name], inputs, is_refused=True)
 
     def close(self) -> None:
         """Leave the store open: its owner closes it."""

@@ -47,6 +47,16 @@ def take_watch(
     return Watch(tuple(sorted(stamps.items())), is_settled, beside)
 
 
+def watch_further(watch: Watch, paths: Iterable[str], began_ns: int) -> Watch:
+    """Watch files too that no step of the run read or made."""
+    known = {path for path, _ in watch.stamps}
+    further = [(path, stat_stamp(path)) for path in paths if path not in known]
+    is_old = all(
+        stamp is None or stamp.ctime_ns <= began_ns - RACY_NANOSECONDS for _, stamp in further
+    )
+    return Watch((*watch.stamps, *further), watch.is_settled and is_old, watch.beside)
+
+
 def _look_into(
     directory: str, has_fine_times: Callable[[str], bool]
 ) -> tuple[Stamp | None, frozenset[str]]:
