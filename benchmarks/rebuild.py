@@ -26,27 +26,43 @@ from growth import measure_growth
 from synthetic import write_tree
 
 import buildsys
+from buildsys.install.switch import KEPT_GENERATIONS
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.plan import Plan, make_plan
 from buildsys.pipeline.request import load_request
 from buildsys.pipeline.session import find_surroundings
 from buildsys.pipeline.settings import load_config
 from buildsys.pipeline.step import Command, Generate, Install
 
-# The program itself, telling at its end how much memory the process had at most (KiB), and how
-# much CPU the programs took that it ran (seconds). VmHWM begins anew with a program; the maximum
-# that getrusage gives would be that of this process.
+# As the launcher starts it.
+MODBUILD = (sys.executable, "-S", str(Path(buildsys.__path__[0]) / "launch.py"))
+# The same, telling at its end how much memory the process had at most (KiB), how much CPU the
+# programs took that it ran, and how long the steps lasted that run none (seconds). VmHWM begins
+# anew with a program; the maximum that getrusage gives would be that of this process.
 _PROGRAM = """
-import atexit, os, resource, sys
-def tell():
-    programs = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open("/proc/self/status") as status, open(os.environ["BENCH_PEAK"], "w") as stream:
-        peak = next(line.split()[1] for line in status if line.startswith("VmHWM"))
-        print(peak, programs.ru_utime + programs.ru_stime, file=stream)
-atexit.register(tell)
-from buildsys.__main__ import main
-sys.exit(main())
+import os, sys
+sys.path.insert(0, os.environ["BENCH_PACKAGE"])
+from buildsys import __main__
+own = []
+if "BENCH_PLAIN" not in os.environ:
+    __main__._load_site()
+    from buildsys.pipeline import outcome
+    make = outcome.StepDone
+    def note(step, seconds, *more):
+        if step.kind in ("check", "install", "metalog"):
+            own.append(seconds)
+        return make(step, seconds, *more)
+    outcome.StepDone = note
+status = __main__.main()
+import resource
+programs = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open("/proc/self/status") as lines, open(os.environ["BENCH_PEAK"], "w") as stream:
+    peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+    print(peak, programs.ru_utime + programs.ru_stime, sum(own), file=stream)
+sys.stdout.flush()
+os._exit(status)
 """
-MODBUILD = (sys.executable, "-c", _PROGRAM)
+TELLING = (sys.executable, "-S", "-c", _PROGRAM)
 VERBS = (("--help",), ("config",), ("schema",), ("list",), ("info", "KMOD"))
 
 
@@ -54,13 +70,15 @@ VERBS = (("--help",), ("config",), ("schema",), ("list",), ("info", "KMOD"))
 class Cost:
     """What one run cost: wall and CPU seconds of the process and its children, peak memory.
 
-    programs are the CPU seconds of what it ran, megabytes its own peak; both only of modbuild.
+    Of modbuild where it tells them: its own peak, the CPU seconds of the programs that it ran, the
+    wall seconds of steps that run none (check, install, METALOG).
     """
 
     wall: float
     cpu: float
     megabytes: float = 0.0
     programs: float = 0.0
+    own: float = 0.0
 
 
 def main() -> int:
@@ -70,6 +88,7 @@ def main() -> int:
     compileall.compile_dir(str(Path(buildsys.__path__[0])), quiet=2)
     directory = Path(tempfile.mkdtemp(prefix="modbuild-bench."))
     os.environ["BENCH_PEAK"] = f"{directory}.peak"
+    os.environ["BENCH_PACKAGE"] = str(Path(buildsys.__path__[0]).parent)
     try:
         write_tree(directory, options.modules, options.sources, options.headers)
         _Bench(directory, options).run()
@@ -84,7 +103,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--sources", type=int, default=3, help="sources a module")
     parser.add_argument("--headers", type=int, default=1200)
     parser.add_argument("--runs", type=int, default=5, help="runs of each, for the median")
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--jobs", type=int, default=default_jobs(), help="of both tools")
     parser.add_argument("--src", type=Path, help="a NetBSD source tree, for line 5 (TOOLDIR set)")
     return parser.parse_args()
 
@@ -94,7 +113,9 @@ class _Bench:
         self._directory = directory
         self._options = options
         self._runs, self._jobs = options.runs, options.jobs
-        self._modbuild = (*MODBUILD, "install", "--quiet", f"-j{options.jobs}")
+        self._processors = len(os.sched_getaffinity(0))
+        self._words = ("install", "--quiet", f"-j{options.jobs}")
+        self._modbuild, self._telling = (*MODBUILD, *self._words), (*TELLING, *self._words)
         self._ninja = ("ninja", f"-j{options.jobs}", "--quiet")
         self._source = directory / "modules/m0000/m0000_0.c"
         self._wide = directory / "include/wide.h"
@@ -106,13 +127,20 @@ class _Bench:
         size = f"{len(plan.modules)} modules, {kinds.count('compile')} objects, {len(kinds)} steps"
         print(f"{size}; {_describe_machine()}; -j{self._jobs}; medians of {self._runs}\n")
         print("| | what | modbuild | peer | ratio | |\n| --- | --- | --- | --- | --- | --- |")
-        ours, peer = self._once(self._modbuild), self._once(self._ninja)
+        ours, peer = self._once(self._telling), self._once(self._ninja)
         overhead = (ours.cpu - peer.cpu) / len(kinds) * 1000
         full = f"{overhead:.2f} ms CPU a step over ninja's; {ours.megabytes:.0f} MB"
-        self._once(self._modbuild)
+        for _ in range(KEPT_GENERATIONS + 2):  # as many installations as there are kept
+            _append(self._source)
+            self._once(self._modbuild)
+            self._once(self._ninja)
         idle = self._compare("1", "nothing to do; ninja", lambda: None, self._ninja)
         python = (sys.executable, "-c", "pass")
-        self._compare("1", "nothing to do; `python -c pass`", lambda: None, python)
+        os.environ["BENCH_PLAIN"] = "1"
+        most = self._once(self._telling).megabytes
+        del os.environ["BENCH_PLAIN"]
+        name = "nothing to do; `python -c pass`"
+        self._compare("1", name, lambda: None, python, f"{most:.0f} MB")
         self._compare("2", "one source; ninja", lambda: _append(self._source), self._ninja)
         self._tell_one_source(idle)
         self._compare_wide()
@@ -125,26 +153,26 @@ class _Bench:
         self._start_up(plan)
 
     def _tell_one_source(self, idle: float) -> None:
-        """Compare with the commands of one module alone and twice ninja's overhead."""
+        """Compare with the steps of one module, and with them and twice ninja's overhead."""
         ours, limits = [], []
         for _ in range(self._runs):
             _append(self._source)
-            cost = self._once(self._modbuild)
+            cost = self._once(self._telling)
             ours.append(cost)
-            limits.append(Cost(cost.programs + 2 * idle, 0))
-        self._show("2", "one source; its programs and 2 x idle ninja", ours, limits)
+            limits.append(Cost(cost.programs + cost.own + 2 * idle, 0))
+        self._show("2", "one source; its steps and 2 x idle ninja", ours, limits)
 
     def _compare_wide(self) -> None:
         ours, theirs = [], []
         for _ in range(min(2, self._runs)):
             _append(self._wide)
-            ours.append(self._once(self._modbuild))
+            ours.append(self._once(self._telling))
             theirs.append(self._once(self._ninja))
         self._show("3", "wide header; ninja", ours, theirs)
         self._show_limit("3", "wide header; the programs' CPU over the processors", ours)
 
     def _show_limit(self, number: str, name: str, ours: Sequence[Cost]) -> None:
-        limits = [Cost(cost.programs / self._jobs, 0) for cost in ours]
+        limits = [Cost(cost.programs / self._processors, 0) for cost in ours]
         self._show(number, name, ours, limits)
 
     def _evaluate(self) -> None:
@@ -153,7 +181,7 @@ class _Bench:
             return
         place = self._directory / "evaluation"
         place.mkdir()
-        argv = (*MODBUILD, "list", "--src", str(self._options.src), "-O", str(place / "obj"))
+        argv = (*TELLING, "list", "--src", str(self._options.src), "-O", str(place / "obj"))
         first, again = (self._once(argv, place) for _ in range(2))
         self._show("5", "evaluation of a source tree, first; again", [first], [again])
 
@@ -192,12 +220,17 @@ class _Bench:
             sys.exit(f"{shlex.join(argv)}: status {done.returncode}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         peak = Path(os.environ["BENCH_PEAK"])
-        words = peak.read_text().split() if peak.exists() else ("0", "0")
+        words = peak.read_text().split() if peak.exists() else ("0", "0", "0")
         peak.unlink(missing_ok=True)
-        return Cost(wall, cpu, int(words[0]) / 1024, float(words[1]))
+        return Cost(wall, cpu, int(words[0]) / 1024, float(words[1]), float(words[2]))
 
     def _compare(
-        self, number: str, name: str, change: Callable[[], None], peer: Sequence[str]
+        self,
+        number: str,
+        name: str,
+        change: Callable[[], None],
+        peer: Sequence[str],
+        remark: str = "",
     ) -> float:
         """Run both in turn; gives the peer's median wall seconds."""
         ours, theirs = [], []
@@ -205,7 +238,7 @@ class _Bench:
             change()
             ours.append(self._once(self._modbuild))
             theirs.append(self._once(peer))
-        self._show(number, name, ours, theirs)
+        self._show(number, name, ours, theirs, remark)
         return statistics.median(cost.wall for cost in theirs)
 
     def _compare_install(self, plan: Plan) -> None:
@@ -214,6 +247,7 @@ class _Bench:
         for _ in range(self._runs):
             shutil.rmtree(self._directory / "destdir")
             ours.append(self._once(self._modbuild))
+            shutil.rmtree(self._directory / "copy", ignore_errors=True)
             begin = time.monotonic()
             _copy_and_sync(pairs, self._directory / "copy")
             theirs.append(Cost(time.monotonic() - begin, 0))
@@ -229,7 +263,8 @@ class _Bench:
     ) -> None:
         wall, peer = (statistics.median(cost.wall for cost in costs) for costs in (ours, theirs))
         ratio = statistics.median(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))
-        remark = remark or f"{max(cost.megabytes for cost in ours):.0f} MB"
+        most = max(cost.megabytes for cost in ours)
+        remark = remark or (f"{most:.0f} MB" if most else "")
         print(f"| {number} | {name} | {wall:.3f} s | {peer:.3f} s | {ratio:.2f} | {remark} |")
         sys.stdout.flush()
 
@@ -274,12 +309,16 @@ def _ninja_path(word: str, directory: Path) -> str:
 
 
 def _append(path: Path) -> None:
+    """Have a source or header define one more thing: what is made of it is another."""
+    name = f"added_{time.time_ns()}"
+    text = f"#define {name} 1\n" if path.suffix == ".h" else f"int {name}(void);\n"
+    if path.suffix == ".c":
+        text += f"int {name}(void) {{ return 1; }}\n"
     with open(path, "a", encoding="ascii") as stream:
-        stream.write(f"/* {time.time_ns()} */\n")
+        stream.write(text)
 
 
 def _copy_and_sync(pairs: Sequence[tuple[Path, Path]], directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
     for source, target in pairs:
         place = directory / target.parent.name
         place.mkdir(parents=True)
