@@ -37,7 +37,7 @@ from buildsys.pipeline.sweeping import Pruned, note_planned, prune
 from buildsys.pipeline.target import DEFAULT_RELEASE
 from buildsys.pipeline.tasks import run_plan
 from buildsys.pipeline.watch import Watch, take_watch, watch_further
-from buildsys.srctree.tree import MODULES
+from buildsys.srctree.tree import MODULES, Trouble
 from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.launcher import Tally
 
@@ -60,6 +60,7 @@ class Session:
     identity: bytes = b""  # of the plan as it is kept; empty: it is not
     tally: Tally | None = None  # what a launcher did
     pruned: Pruned | None = None  # what was taken out of OBJDIR
+    troubles: tuple[Trouble, ...] = ()
     is_complete: bool = False  # with all files as they are, a next run would do and say the same
 
 
@@ -76,7 +77,8 @@ def run_session(
         request, names = load_named(config, environment, options.names)
     else:
         request, names = kept.request, kept.names
-    refuse_troubles(request, options.is_keep_going)
+    troubles = find_troubles(request, asked)
+    _refuse_troubles(request, troubles, options.is_keep_going)
     _refuse_early(request, options)
     options = replace(options, names=names)
     jobs = choose_jobs(options.jobs, config.launcher, environment)
@@ -112,8 +114,9 @@ def run_session(
     described = {module.name for module in request.modules}
     left_over = load_receipts(receipts_directory(request), described)
     return Session(
-        request, plan, result, left_over, watch, planned.identity, tally, pruned, is_complete
-    )
+        request, plan, result, left_over, watch, planned.identity, tally, pruned, troubles,
+        is_complete,
+    )  # fmt: skip
 
 
 def has_done_all(graph: Graph, result: RunResult) -> bool:
@@ -219,9 +222,18 @@ def load_named(
     return request, (*own, *plain)
 
 
-def refuse_troubles(request: Request, is_keep_going: bool) -> None:
+def find_troubles(request: Request, asked: Sequence[str]) -> tuple[Trouble, ...]:
+    """Give the directories of a source tree that should have given modules and did not.
+
+    Where modules are asked for by name, other directories do not matter.
+    """
+    if request.tree is None or (asked and not any(map(_is_directory, asked))):
+        return ()
+    return request.tree.troubles
+
+
+def _refuse_troubles(request: Request, troubles: Sequence[Trouble], is_keep_going: bool) -> None:
     """Raise when a directory of the source tree gives no module, unless others may go on."""
-    troubles = () if request.tree is None else request.tree.troubles
     if troubles and not is_keep_going:
         rest = f" ({len(troubles) - 1} more)" if len(troubles) > 1 else ""
         mend = "; with -k the other modules are built"

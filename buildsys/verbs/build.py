@@ -31,7 +31,7 @@ from buildsys.pipeline.report import (
     describe_up_to_date,
 )
 from buildsys.pipeline.runoptions import RunOptions
-from buildsys.pipeline.session import Session, run_session
+from buildsys.pipeline.session import Session, find_troubles, run_session
 from buildsys.pipeline.told import find_answer
 from buildsys.pipeline.variant import find_variants
 from buildsys.snapshotfile import render_snapshot
@@ -116,7 +116,10 @@ def tell_rerun(
 ) -> ExitStatus:
     """Say what came of a further run that did not do all."""
     context = Context(directory, environment, tuple(words))
-    session = Session(planned.request, planned.plan, rerun.result, left_over, rerun.watch)
+    troubles = find_troubles(planned.request, frame.options.names)
+    session = Session(
+        planned.request, planned.plan, rerun.result, left_over, rerun.watch, troubles=troubles
+    )
     return tell_end(session, context, frame.options, frame.looks, progress, is_last=False)
 
 
@@ -135,8 +138,7 @@ def tell_end(
     said = [finding for some in findings.values() for finding in some]
     notes = make_notes(said, left_over, fixed)
     status = session.result.exit_status
-    tree = session.request.tree
-    if status is not ExitStatus.FAILED and tree is not None and tree.troubles:
+    if status is not ExitStatus.FAILED and session.troubles:
         status = ExitStatus.FAILED
     is_done = status is ExitStatus.DONE
     if looks.is_quiet and is_done:
@@ -206,12 +208,9 @@ def _fixed_notes(session: Session) -> Notes:
 
 def _describe_tree(session: Session) -> list[str]:
     """Say which directories of a source tree gave no module, and what is not built with it."""
-    tree = session.request.tree
-    if tree is None:
-        return []
-    lines = [f"not built: {trouble.message}" for trouble in tree.troubles]
-    if tree.troubles:
-        number = count(len(tree.troubles), "module")
+    lines = [f"not built: {trouble.message}" for trouble in session.troubles]
+    if session.troubles:
+        number = count(len(session.troubles), "module")
         lines.append(f"{number} not built for want of what stands above")
     return lines
 

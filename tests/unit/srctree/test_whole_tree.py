@@ -137,6 +137,18 @@ def test_what_cannot_be_built_is_named_with_its_line_and_the_others_go_on(
     assert "11 built" in ran.text
 
 
+def test_a_named_module_does_not_need_directories_that_cannot_be_built(
+    tree: TreeWorkspace,
+) -> None:
+    tree.variables["MKEXTRA"] = "yes"
+    ran = tree.run("build", "null")
+    assert ran.status == 0, ran.text
+    assert "not built" not in ran.text
+    ran = tree.run("build", "lacking")
+    assert ran.status == 1
+    assert "nowhere.c does not exist in any directory of .PATH" in ran.text
+
+
 def test_a_module_of_ones_own_is_built_with_the_tree(tree: TreeWorkspace) -> None:
     own = tree.work / "mine"
     own.mkdir()
