@@ -14,6 +14,7 @@ from stat import S_ISDIR
 from typing import Any
 
 from buildsys.base.digest import stat_stamp
+from buildsys.base.errors import ExitStatus
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
 from buildsys.base.value import frozen
@@ -38,11 +39,15 @@ _MANY = 200  # changed files, with which nothing would be won
 
 @frozen
 class Rerun:
-    """What came of it; watch is of the files of the steps that were looked at."""
+    """What came of it; watch is of the files of the steps that were looked at.
+
+    token is what the record was marked with at the end.
+    """
 
     result: RunResult
     steps: tuple[Step, ...]
     watch: Watch
+    token: bytes
 
 
 def is_simple(kept: KeptPlan, changed: Collection[str]) -> bool:
@@ -59,13 +64,15 @@ def run_again(
     kept: KeptPlan,
     changed: Collection[str],
     environment: Mapping[str, str],
+    name: str,
     began_ns: int,
     progress: Progress,
     *preparations: Callable[[], object],
 ) -> Rerun | None:
     """Bring up to date what changed files decide; None: a whole run must do it.
 
-    began_ns is when the run began, before it was looked for changes (ns of the wall clock).
+    name is the request's, under which the record is marked. began_ns is when the run began, before
+    it was looked for changes (ns of the wall clock).
     preparations are called while programs run.
     """
     objects = Path(frame.objects)
@@ -76,8 +83,8 @@ def run_again(
     ):
         store = Store(record / "store.sqlite3", began_ns, frozenset(changed))
         try:
-            touched = store.find_users(changed)
-            if touched is None:
+            touched = _find_touched(kept, store, changed)
+            if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, touched)
             executor = StepExecutor(
@@ -87,7 +94,10 @@ def run_again(
             )
             again = _Again(frame, kept, graph, touched, store, executor, progress, preparations)
             result = again.run()
-            return Rerun(result, graph.steps, _watch(frame, kept, graph.steps, store, began_ns))
+            watch = _watch(frame, kept, graph.steps, store, began_ns)
+            is_whole = result.exit_status is ExitStatus.DONE and not result.moved
+            token = store.mark(name) if is_whole and watch.is_settled else frame.token
+            return Rerun(result, graph.steps, watch, token)
         except DamagedPlanError:
             return None
         finally:
@@ -104,6 +114,18 @@ def _is_directory(path: str) -> bool:
         return S_ISDIR(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def _find_touched(kept: KeptPlan, store: Store, changed: Collection[str]) -> set[str] | None:
+    """Name the records of steps that read or made changed files; None: one is of no step.
+
+    A step whose record was forgotten, or is not to be trusted, counts as touched.
+    """
+    found = store.find_users(changed)
+    if found is None:
+        return None
+    records = map(kept.record, range(len(kept.names)))
+    return found | store.find_untrusted(records)
 
 
 def _find_graph(kept: KeptPlan, touched: Collection[str]) -> Graph:

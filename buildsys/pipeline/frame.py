@@ -28,11 +28,13 @@ class Looks:
 class Frame:
     """What a further run of a request needs beside its steps; directories are of this machine.
 
-    plan is the identity of the kept plan; others are the kmods below installed, by name, that this
+    plan is the identity of the kept plan, token what the record of the build was marked with under
+    the name of the request; others are the kmods below installed, by name, that this
     request does not install; told is what told.py reads.
     """
 
     plan: bytes
+    token: bytes
     status: int
     options: RunOptions
     looks: Looks

@@ -42,6 +42,7 @@ def make_frame(
     is_simple = not request.config.launcher and not options.has_prune and not session.result.failed
     return Frame(
         plan=session.identity if is_simple else b"",
+        token=session.token,
         status=int(status),
         options=options,
         looks=looks,

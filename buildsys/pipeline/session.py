@@ -37,6 +37,7 @@ from buildsys.pipeline.sweeping import Pruned, note_planned, prune
 from buildsys.pipeline.target import DEFAULT_RELEASE
 from buildsys.pipeline.tasks import run_plan
 from buildsys.pipeline.watch import Watch, take_watch, watch_further
+from buildsys.snapshot import name_request
 from buildsys.srctree.tree import MODULES, Trouble
 from buildsys.toolchain.environment import tool_environment
 from buildsys.toolchain.launcher import Tally
@@ -61,6 +62,7 @@ class Session:
     tally: Tally | None = None  # what a launcher did
     pruned: Pruned | None = None  # what was taken out of OBJDIR
     troubles: tuple[Trouble, ...] = ()
+    token: bytes = b""  # that the record was marked with at the end
     is_complete: bool = False  # with all files as they are, a next run would do and say the same
 
 
@@ -109,13 +111,16 @@ def run_session(
             )
             if planned is not kept and options.key and watch.is_settled:
                 planned = replace(planned, identity=_keep(planned, options, watch))
+            token = b""
+            if is_complete and watch.is_settled and options.key:  # a snapshot will be left
+                token = store.mark(name_request(options.key))
         finally:
             store.close()
     described = {module.name for module in request.modules}
     left_over = load_receipts(receipts_directory(request), described)
     return Session(
         request, plan, result, left_over, watch, planned.identity, tally, pruned, troubles,
-        is_complete,
+        token, is_complete,
     )  # fmt: skip
 
 

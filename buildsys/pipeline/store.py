@@ -40,6 +40,7 @@ from buildsys.pipeline.storevalues import (
     make_untrusted,
 )
 
+_TOKEN_BYTES = 8
 _FAILED = "it failed when it last ran"
 _MOVED = "a file that it reads changed while it ran"
 DROPPED = "dropped "  # before a record's name: outputs that it made once and makes no more
@@ -89,6 +90,21 @@ class Store:
         found = [self._book.find(path) for path in paths]
         numbers = [known.identity for known in found if known is not None]
         return self._database.find_users(numbers) if len(numbers) == len(found) else None
+
+    def find_untrusted(self, records: Iterable[str]) -> set[str]:
+        """Give those of some records that are not there, or of results not to be trusted."""
+        trusted = self._database.load_trusted()
+        return {record for record in records if record not in trusted}
+
+    def is_marked(self, name: str, token: bytes) -> bool:
+        """Tell whether this is the very record that mark() left a token in, or one that follows."""
+        return token != b"" and self._database.load_mark(name) == token
+
+    def mark(self, name: str) -> bytes:
+        """Leave a new token under a name, and give it: an older copy of the record lacks it."""
+        token = os.urandom(_TOKEN_BYTES)
+        self._database.save_mark(name, token)
+        return token
 
     def find(self, record: str) -> Node | None:
         """Give what is known of a finished step."""

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS node (
   name BLOB PRIMARY KEY, recipe BLOB NOT NULL, key BLOB NOT NULL, inputs BLOB NOT NULL,
   seen BLOB NOT NULL, outputs BLOB NOT NULL, reason BLOB NOT NULL,
   shadows BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mark (name BLOB PRIMARY KEY, token BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan (name BLOB PRIMARY KEY, records BLOB NOT NULL) WITHOUT ROWID;
 """
 
@@ -174,6 +175,27 @@ class StoreFile:
                     if number in array("I", inputs) or number in _split_outputs(outputs)[0]:
                         found.add(_decode(name))
         return found
+
+    def load_trusted(self) -> set[str]:
+        """Name the steps whose records can be trusted."""
+        with self._telling("read"):
+            rows = self._database.execute("SELECT name FROM node WHERE key != x''").fetchall()
+        return {_decode(name) for (name,) in rows}
+
+    def load_mark(self, name: str) -> bytes:
+        """Give what save_mark left under a name; nothing where that is nothing."""
+        with self._telling("read"):
+            rows = self._database.execute("SELECT token FROM mark WHERE name = ?", (_encode(name),))
+            found = rows.fetchone()
+        return b"" if found is None else bytes(found[0])
+
+    def save_mark(self, name: str, token: bytes) -> None:
+        """Leave a few bytes under a name, in place of what was there."""
+        self.flush()
+        with self._telling("write"):
+            row = (_encode(name), token)
+            self._database.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", row)
+            self._database.commit()
 
     def load_plans(self) -> dict[str, frozenset[str]]:
         """Give the names of steps that were kept of plans, by the plan's name."""

@@ -16,7 +16,7 @@ from buildsys.ending import end_well
 from buildsys.pipeline.again import is_simple, run_again
 from buildsys.pipeline.frame import Frame, make_progress, parse_frame
 from buildsys.pipeline.keptplan import KeptPlan, plan_file
-from buildsys.snapshot import Snapshot
+from buildsys.snapshot import Snapshot, name_request
 from buildsys.snapshotfile import is_whole
 
 
@@ -53,7 +53,8 @@ def _act(
         return None
     progress = make_progress(frame.looks)
     changed = found.changed
-    rerun = run_again(frame, kept, changed, os.environ, began_ns, progress, _load_retelling)
+    name = name_request(key)
+    rerun = run_again(frame, kept, changed, os.environ, name, began_ns, progress, _load_retelling)
     if rerun is None:
         return None
     status: ExitStatus = _load_retelling().tell(

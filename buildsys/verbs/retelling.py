@@ -47,7 +47,7 @@ def tell(
         print(message, file=sys.stdout if frame.is_done else sys.stderr)
     if rerun.watch.is_settled:
         answer = find_answer(frame, told, notes)
-        frame = replace(frame, told=render_told(told))
+        frame = replace(frame, told=render_told(told), token=rerun.token)
         _save(found, path, key, answer, frame, rerun)
     return ExitStatus(frame.status)
 

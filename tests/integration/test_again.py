@@ -1,6 +1,8 @@
 """The short way of a small change: when it is gone, that it gives what the long way gives."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from workspace import CLONE, STAND, Workspace
 
+RECORD = "obj/amd64-x86_64/.modbuild/store.sqlite3"
 _SHOW = """
 import sys
 from buildsys.__main__ import answer
@@ -306,3 +309,35 @@ def test_doit_does_not_take_a_refused_kmod_for_done(workspace: Workspace) -> Non
         )
         assert ran.returncode != 0, ran.stdout
         assert "frobnicate" in ran.stdout + ran.stderr
+
+
+def forget(workspace: Workspace, *records: str) -> None:
+    """Take records out of the database, as 'doit forget' does."""
+    with contextlib.closing(sqlite3.connect(workspace.path(RECORD))) as database:
+        for record in records:
+            database.execute("DELETE FROM node WHERE name = ?", (record.encode(),))
+        database.commit()
+
+
+def test_a_step_whose_record_was_forgotten_is_not_passed_over(built: Workspace) -> None:
+    forget(built, "compile:alpha/alpha.o")
+    built.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, _ = run(built, "install")
+    assert (status, "link:alpha" in steps(output)) == (0, True)
+    forget(built, "compile:alpha/alpha.o")
+    built.edit("modules/gamma/gamma.c", "SHAPE", "1 + SHAPE")
+    status, output, _ = run(built, "install")
+    assert (status, {"compile:alpha/alpha.o", "link:gamma"} <= steps(output)) == (0, True)
+
+
+def test_an_older_copy_of_the_record_goes_the_long_way(built: Workspace) -> None:
+    """It does not know that gamma reads a further header."""
+    older = built.path(RECORD).read_bytes()
+    text = built.path("modules/gamma/tables.c").read_text()
+    built.write("modules/gamma/tables.c", f'#include "../alpha/further.h"\n{text}')
+    built.write("modules/alpha/further.h", "#define FURTHER 1\n")
+    assert run(built, "install")[0] == 0
+    built.write(RECORD, older)
+    built.edit("modules/alpha/further.h", "1", "2")
+    status, output, _ = run(built, "install")
+    assert (status, output.splitlines()[-1]) == (0, "long way")
