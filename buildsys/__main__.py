@@ -57,7 +57,9 @@ def answer(arguments: list[str]) -> int:
             status = again.run(arguments, found, path, key, began_ns)
         return _run(arguments) if status is None else int(status)
     status = int(found.message[:1])
-    stream = sys.stderr if status else sys.stdout
+    # What a check found is what was asked for; of a build it is what went wrong.
+    is_wrong = status == 1 or (status != 0 and verb in _QUICK_VERBS)
+    stream = sys.stderr if is_wrong else sys.stdout
     try:
         stream.write(found.message[1:])
         stream.flush()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from quickcc import write_tools
@@ -26,6 +27,8 @@ from buildsys.base.digest import digest_file
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline import storevalues
+from buildsys.pipeline.again import run_again
+from buildsys.verbs import again
 
 _SOURCE = """#include <sys/param.h>
 #include <sys/module.h>
@@ -145,6 +148,7 @@ class ModelTree:
     clean: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
     fixed: dict[str, bytes] = field(default_factory=dict)  # digests of files beyond the tree
     setback_ns: int = 0
+    short_ways: int = 0  # runs of which little had changed
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -212,6 +216,11 @@ class ModelTree:
     def _tell_time(self) -> int:
         return _CLOCK() - self.setback_ns
 
+    def _count_short_way(self, *words: Any) -> object:
+        rerun = run_again(*words)
+        self.short_ways += rerun is not None
+        return rerun
+
     @contextlib.contextmanager
     def _surroundings(self) -> Iterator[None]:
         """Have the copy of what comes with modbuild found, and the clock as it was set back."""
@@ -220,6 +229,7 @@ class ModelTree:
             mock.patch.object(shipped, "_PACKAGE", self.root / "package/buildsys"),
             mock.patch.object(storevalues, "digest_file", self._digest_file),
             mock.patch.object(time, "time_ns", self._tell_time),
+            mock.patch.object(again, "run_again", self._count_short_way),
             mock.patch.dict(os.environ, {"PATH": path}),
         ):
             yield

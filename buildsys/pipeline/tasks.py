@@ -253,6 +253,13 @@ class _Run:
             self.failed.append(failed)
             self.progress.fail(failed)
 
+    def is_refused(self, step: Step) -> bool:
+        """Tell whether a step is a check that refused its kmod, and take that down."""
+        if step.kind != "check" or not self.store.is_refused(step.record):
+            return False
+        self.errors[step.name] = _make_failed(step, self._executor.refusal(step))
+        return True
+
     def _make_task(self, step: Step, needs: Iterable[str]) -> Any:
         task = tasking.Task("step", None)
         # Given afterwards: doit would refuse a '=' and take a '*' for a pattern.
@@ -295,6 +302,8 @@ class _DependencyManager:
             return _Status("run")
         try:
             reason = self._run.store.stale_reason(step)
+            if not reason and self._run.is_refused(step):
+                return _Status("error", self._run.errors[step.name].message)
             if not reason:
                 return _Status("up-to-date")
             self._run.tickets[step.name] = self._run.store.begin(step, reason)

@@ -294,6 +294,19 @@ def test_what_is_installed_in_part_is_made_again_when_it_is_taken_away(
     assert (status, steps(output), is_quick(said)) == (2, set(), True)
 
 
+def test_a_refused_kmod_stays_refused_when_what_it_needs_is_made_again_and_equal(
+    workspace: Workspace,
+) -> None:
+    workspace.edit("modules/beta/beta.c", "static void", "int frobnicate(int);\nstatic void")
+    workspace.edit("modules/beta/beta.c", "+ ALPHA_STEP", "+ frobnicate(1)")
+    for words in (("install",), ("install", "-k")):
+        assert run(workspace, *words)[0] == 2
+        workspace.edit("modules/alpha/alpha.c", "count", "count ")
+        status, output, said = run(workspace, *words)
+        assert (status, steps(output)) == (2, {"compile:alpha/alpha.o"})
+        assert "nothing offers frobnicate" in said
+
+
 def test_doit_does_not_take_a_refused_kmod_for_done(workspace: Workspace) -> None:
     make_unfit(workspace)
     assert run(workspace, "build")[0] == 2

@@ -345,5 +345,7 @@ def test_after_any_edit_a_build_equals_one_from_scratch_and_does_no_more(
         print_blob=True,
     )
     run_state_machine_as_test(Half, settings=few)
+    counted["short ways"] = tree.short_ways
     record_property("model", counted)
     assert counted["edits"] >= EXAMPLES * STEPS
+    assert tree.short_ways > counted["builds"] // 10
