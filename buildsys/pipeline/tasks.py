@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from buildsys.base.errors import BuildsysError
@@ -110,6 +110,7 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         self._preparing = deque(run.preparations)
         self._flushed = time.monotonic()
         self._begun: dict[int, _Begun] = {}  # by the key of its program
+        self._early: dict[int, CommandResult | BuildsysError] = {}  # of programs, by their keys
         self._ended: deque[Any] = deque()  # tasks that the dispatcher is to be told of
 
     def run_tasks(self, task_dispatcher: Any) -> None:
@@ -119,8 +120,11 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
             stack.callback(self._stop)
             while self._start_more(task_dispatcher):
                 for one in self._wait():
-                    begun = self._begun.pop(one.key)
-                    self._go_on(begun, one.result)
+                    begun = self._begun.pop(one.key, None)
+                    if begun is None:  # started early, and its task's turn has not come
+                        self._early[one.key] = one.result
+                    else:
+                        self._go_on(begun, one.result)
 
     def _start_more(self, dispatcher: Any) -> bool:
         """Start tasks until all jobs are taken; False when nothing runs and nothing is to run."""
@@ -138,8 +142,12 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
                 if started is None:
                     work = self._run.begin(node.task)
                     self._go_on(_Begun(node, work, time.monotonic()), None)
+                    continue
+                begun = _Begun(node, started.work, started.begin)
+                if started.key in self._early:
+                    self._go_on(begun, self._early.pop(started.key))
                 else:
-                    self._begun[started.key] = _Begun(node, started.work, started.begin)
+                    self._begun[started.key] = begun
             else:
                 self._ended.append(node)
         return bool(self._begun)
@@ -154,7 +162,9 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
                 if ended:
                     return ended
                 if self._preparing:
-                    self._preparing.popleft()()
+                    prepare = self._preparing.popleft()
+                    with suppress(BuildsysError):  # the step that needs it will say what is wrong
+                        prepare()
 
     def _flush_when_due(self) -> None:
         if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
