@@ -44,9 +44,8 @@ def make_graph(directory: Path, slow: str = "sleep 0.3") -> Graph:
         make_step(directory, "quick", "true"),
         make_step(directory, "both", "true", "slow", "quick"),
     )
-    return Graph(
-        steps, {s.name: () for s in steps[:2]} | {steps[2].name: (steps[0].name, steps[1].name)}
-    )
+    slowly, quickly, both = (step.name for step in steps)
+    return Graph(steps, {slowly: (), quickly: (), both: (slowly, quickly)})
 
 
 def test_a_program_that_ends_before_its_tasks_turn_is_taken_over(
@@ -72,19 +71,17 @@ def test_what_nobody_takes_over_is_ended_with_the_run(tmp_path: Path, store: Sto
     assert not list(tmp_path.glob(".modbuild.*"))
 
 
-def test_a_failure_ends_what_was_started_and_leaves_the_rest_out(
+def test_after_a_failure_what_runs_is_waited_for_and_the_rest_left_out(
     tmp_path: Path, store: Store
 ) -> None:
-    graph = make_graph(tmp_path, "exec sleep 60")
+    graph = make_graph(tmp_path)
     quick = make_step(tmp_path, "quick", "exit 3")
     graph = Graph((quick, graph.steps[0], graph.steps[2]), graph.needs)
     executor, head = make_executor(), HeadStart()
     found = find_stale(graph, store)
     head.start(graph, found.stale, store, executor, 2)
     ahead = Ahead(found, time.monotonic(), head)
-    begin = time.monotonic()
     result = run_plan(graph, store, executor, LineProgress(False, True), 2, False, ahead)
-    assert time.monotonic() - begin < 50
     assert [failed.step.name for failed in result.failed] == ["compile:m/quick"]
     assert {step.name for step in result.left_out} >= {"compile:m/both"}
     assert not list(tmp_path.glob(".modbuild.*"))
