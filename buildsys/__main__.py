@@ -15,8 +15,12 @@ _QUICK_VERBS = frozenset({"build", "install"})
 
 def main() -> int:
     """Run modbuild with the arguments of the process; give its exit status."""
-    _open_output()
-    return answer(sys.argv[1:])
+    try:
+        _open_output()
+        return answer(sys.argv[1:])
+    except KeyboardInterrupt:  # before who deals with it was imported
+        sys.stderr.write("modbuild: interrupted\n")
+        return 1
 
 
 def run_and_exit() -> None:

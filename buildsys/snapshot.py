@@ -121,7 +121,7 @@ class Snapshot:
     message is what to say when changed is empty; frame is what a run that goes on from here needs.
     """
 
-    __slots__ = ("changed", "columns", "content", "frame", "groups", "message")
+    __slots__ = ("_places", "changed", "columns", "content", "frame", "groups", "message")
 
     def __init__(
         self,
@@ -137,6 +137,23 @@ class Snapshot:
         self.columns = columns  # ctimes, mtimes, sizes, inodes, in the order of the files
         self.groups = groups  # each: a directory, and names in it
         self.changed: list[str] = []
+        self._places: dict[str, tuple[int, list[str]]] = {}
+
+    def find(self, path: str) -> "tuple[int, int, int, int] | None":
+        """Give the stamp of a file as the snapshot has it; None where it has none."""
+        if not self._places:
+            start = 0
+            for directory, *names in self.groups:
+                self._places[directory] = (start, names)
+                start += len(names)
+        directory, _, name = path.rpartition("/")
+        for place, word in ((directory or "/", name), (NOWHERE, path)):
+            start, names = self._places.get(place, (0, []))
+            if word in names:
+                index = start + names.index(word)
+                ctime, mtime, size, inode = (column[index] for column in self.columns)
+                return ctime, mtime, size, inode
+        return None
 
 
 def read_unchanged(path: str, key: bytes) -> str | None:

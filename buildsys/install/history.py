@@ -88,7 +88,7 @@ def begin_staging(history: Path) -> Staging:
     """Make room for a next modules directory; what a killed run left there goes."""
     directory, spare = history / _NEXT, history / _SPARE
     remove_tree(directory)
-    is_former = (spare / _TREE).is_dir()
+    is_former = (spare / _TREE).is_dir() and not any(map(os.path.islink, (spare, spare / _TREE)))
     if is_former:
         move_directory(spare, directory)
     else:

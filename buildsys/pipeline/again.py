@@ -20,6 +20,7 @@ from buildsys.base.locks import hold_lock
 from buildsys.base.value import frozen
 from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
+from buildsys.pipeline.ground import Ground
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.installed import find_installed
 from buildsys.pipeline.jobs import default_jobs
@@ -31,7 +32,9 @@ from buildsys.pipeline.staleness import find_stale, forget_changed_modes
 from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
+from buildsys.pipeline.storefile import DamagedRecordError
 from buildsys.pipeline.watch import Watch, take_watch
+from buildsys.snapshot import Snapshot
 from buildsys.toolchain.environment import tool_environment
 
 _MANY = 200  # changed files, with which nothing would be won
@@ -62,14 +65,14 @@ def is_simple(kept: KeptPlan, changed: Collection[str]) -> bool:
 def run_again(
     frame: Frame,
     kept: KeptPlan,
-    changed: Collection[str],
+    former: Snapshot,
     environment: Mapping[str, str],
     name: str,
     began_ns: int,
     progress: Progress,
     *preparations: Callable[[], object],
 ) -> Rerun | None:
-    """Bring up to date what changed files decide; None: a whole run must do it.
+    """Bring up to date what changed files of a snapshot decide; None: a whole run must do it.
 
     name is the request's, under which the record is marked. began_ns is when the run began, before
     it was looked for changes (ns of the wall clock).
@@ -81,9 +84,11 @@ def run_again(
         hold_lock(record / "lock", frame.purpose),
         hold_scratch(objects, environment) as programs,
     ):
-        store = Store(record / "store.sqlite3", began_ns, frozenset(changed))
+        ground = Ground(former)
+        store = Store(record / "store.sqlite3", began_ns, ground.is_as_it_was)
+        has_begun = False
         try:
-            touched = _find_touched(kept, store, changed)
+            touched = _find_touched(kept, store, former.changed)
             if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, touched)
@@ -93,12 +98,19 @@ def run_again(
                 lambda module: _find_place(kept, module),
             )
             again = _Again(frame, kept, graph, touched, store, executor, progress, preparations)
+            ground.look_into(_own_directories(graph.steps))
+            has_begun = True
             result = again.run()
             watch = _watch(frame, kept, graph.steps, store, began_ns)
+            watch = ground.judge(watch, result, graph.steps, frame.installed)
             is_whole = result.exit_status is ExitStatus.DONE and not result.moved
             token = store.mark(name) if is_whole and watch.is_settled else frame.token
             return Rerun(result, graph.steps, watch, token)
         except DamagedPlanError:
+            return None
+        except DamagedRecordError:
+            if has_begun:
+                raise
             return None
         finally:
             store.close()
@@ -201,9 +213,14 @@ def _find_place(kept: KeptPlan, module: str) -> str | None:
 
 def _sweep(steps: Collection[Step]) -> None:
     """Remove the temporary files that a killed run left beside outputs of modules."""
-    outputs = (os.fspath(path) for step in steps if step.module for path in step.outputs)
-    for directory in dict.fromkeys(map(os.path.dirname, outputs)):
+    for directory in _own_directories(steps):
         remove_temporaries(Path(directory))
+
+
+def _own_directories(steps: Collection[Step]) -> tuple[str, ...]:
+    """Give the directories in which steps of modules make their outputs."""
+    outputs = (os.fspath(path) for step in steps if step.module for path in step.outputs)
+    return tuple(dict.fromkeys(map(os.path.dirname, outputs)))
 
 
 def _watch(

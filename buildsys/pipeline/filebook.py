@@ -15,7 +15,7 @@ from buildsys.base.digest import (
     stat_stamp,
 )
 from buildsys.base.errors import BuildsysError
-from buildsys.pipeline.storefile import KnownFile, unpack_shadows
+from buildsys.pipeline.storefile import DamagedRecordError, KnownFile, unpack_shadows
 from buildsys.pipeline.storevalues import StoreCounts, digest_any, is_place
 
 _ATTEMPTS = 5
@@ -55,8 +55,10 @@ class FileBook:
     def add(self, known: Iterable[KnownFile]) -> None:
         """Take in more of what is known."""
         for file in known:
-            if file.identity not in self.numbered:
-                self.numbered[file.identity] = self.files[file.path] = file
+            present = self.numbered.setdefault(file.identity, file)
+            if present.path != file.path:
+                raise DamagedRecordError("two files of one number in the record of the build")
+            self.files[file.path] = present
 
     def digest(self, path: str) -> bytes:
         """Digest a file; an unchanged stamp spares the read. ABSENT when there is no file.

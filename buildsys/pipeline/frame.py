@@ -43,6 +43,7 @@ class Frame:
     installed: str  # the modules directory below DESTDIR
     receipts: str
     others: tuple[tuple[str, str], ...]
+    described: tuple[str, ...]  # all modules, planned or not
     told: bytes
 
     @property

@@ -51,5 +51,6 @@ def make_frame(
         installed=str(installed_directory(request)),
         receipts=str(receipts_directory(request)),
         others=find_others(session),
+        described=tuple(module.name for module in request.modules),
         told=render_told(told),
     )

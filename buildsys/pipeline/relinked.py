@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from buildsys.base.digest import ABSENT
-from buildsys.pipeline.storevalues import PREFIX_BYTES, digest_place
+from buildsys.pipeline.storefile import PREFIX_BYTES
+from buildsys.pipeline.storevalues import digest_place
 
 # What is read once has its identity compared, not its content: two names of one file may be two.
 _ONCE = re.compile(rb"#\s*(?:pragma\s+once|import)\b")

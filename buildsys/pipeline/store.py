@@ -7,7 +7,7 @@ all methods are called from one thread.
 import os
 import time
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from buildsys.base.digest import ABSENT, RACY_NANOSECONDS, Stamp, stat_stamp
@@ -25,10 +25,15 @@ from buildsys.pipeline.depfile import (
 from buildsys.pipeline.filebook import FileBook
 from buildsys.pipeline.relinked import follow_links
 from buildsys.pipeline.step import Command, Step
-from buildsys.pipeline.storefile import Node, StoreFile, pack_shadows, unpack_shadows
+from buildsys.pipeline.storefile import (
+    PREFIX_BYTES,
+    Node,
+    StoreFile,
+    pack_shadows,
+    unpack_shadows,
+)
 from buildsys.pipeline.storevalues import (
     NO_KEY,
-    PREFIX_BYTES,
     REFUSED,
     Seen,
     StoreCounts,
@@ -57,12 +62,12 @@ class Store:
         self,
         path: Path,
         began_ns: int | None = None,
-        changed: frozenset[str] | None = None,
+        is_as_it_was: Callable[[str, Stamp], bool] | None = None,
     ) -> None:
         """Open a record.
 
-        With changed, of all files that the record knows these alone may be others than at the end
-        of its last full success; then only what is asked for is read of it.
+        With is_as_it_was, which tells of a file whether it still has a stamp, only what is asked
+        for is read of it, and files of which that is true are not looked at.
         """
         self.path = path
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
@@ -72,10 +77,10 @@ class Store:
         self._awaited: set[str] = set()  # what steps read that must run again
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
-        self._database = database = StoreFile(path, changed is None)
+        self._database = database = StoreFile(path, is_as_it_was is None)
         self._nodes = database.nodes
-        self._changed = changed
-        fetch = None if changed is None else database.find_file
+        self._is_as_it_was = is_as_it_was
+        fetch = None if is_as_it_was is None else database.find_file
         self.times = FineTimes(path.parent)
         self._book = FileBook(
             database.files, self.counts, database.next_identity, fetch, self.times.has
@@ -109,23 +114,21 @@ class Store:
     def find(self, record: str) -> Node | None:
         """Give what is known of a finished step."""
         node = self._nodes.get(record)
-        if node is None and self._changed is not None and record not in self._read:
+        if node is None and self._is_as_it_was is not None and record not in self._read:
             self._read.add(record)
             node = self._database.load_node(record)
-            if node is not None and self._load_files(node, self._changed):
+            if node is not None:
+                self._load_files(node, self._is_as_it_was)
                 self._nodes[record] = node
-                return node
-            node = None
         return node
 
-    def _load_files(self, node: Node, changed: frozenset[str]) -> bool:
-        """Read the files of a step, which are as they were but those changed."""
+    def _load_files(self, node: Node, is_as_it_was: Callable[[str, Stamp], bool]) -> None:
+        """Read what is known of the files of a step."""
         wanted = {*node.inputs, *node.outputs} - self._known.keys()
         found = self._database.load_files(wanted)
         for file in found:
-            file.is_current = file.path not in changed and file.stamp is not None
+            file.is_current = file.stamp is not None and is_as_it_was(file.path, file.stamp)
         self._book.add(found)
-        return len(found) == len(wanted)  # else the record is damaged
 
     def digest(self, path: str) -> bytes:
         """Digest a file, or the place that a directory is; ABSENT when there is none."""

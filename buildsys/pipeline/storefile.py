@@ -13,9 +13,15 @@ from buildsys.base.files import remove_file
 from buildsys.base.value import frozen, mutable
 
 _FORMAT = 3
+PREFIX_BYTES = 8  # of digests, as records keep them
+# Where a list of files is cut short, or longer, nothing of it can be trusted.
+_TRUSTED = """SELECT name FROM node WHERE key != x'' AND length(inputs) % 4 = 0
+AND length(seen) = 2 * length(inputs)"""
 _AT_ONCE = 500  # files asked for in one query
 _FILES = "SELECT id, path, ctime, mtime, size, inode, digest FROM file"
 _NODES = "SELECT name, recipe, key, inputs, seen, outputs, reason, shadows FROM node"
+_PRIMARY = 0xFF  # the part of an error code that extended ones of SQLite have in common
+_REMOVED = "it is removed, run again (everything will be built anew)"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = f"""
@@ -32,6 +38,10 @@ CREATE TABLE IF NOT EXISTS node (
 CREATE TABLE IF NOT EXISTS mark (name BLOB PRIMARY KEY, token BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan (name BLOB PRIMARY KEY, records BLOB NOT NULL) WITHOUT ROWID;
 """
+
+
+class DamagedRecordError(BuildsysError):
+    """A record that holds what nobody wrote; it is removed."""
 
 
 @mutable
@@ -153,6 +163,8 @@ class StoreFile:
                 some = wanted[start : start + _AT_ONCE]
                 query = f"{_FILES} WHERE id IN ({','.join(map(str, some))})"
                 found.extend(map(_read_file_row, self._database.execute(query)))
+            if len(found) != len(wanted):
+                raise ValueError(wanted)
         return found
 
     def load_node(self, name: str) -> Node | None:
@@ -179,7 +191,7 @@ class StoreFile:
     def load_trusted(self) -> set[str]:
         """Name the steps whose records can be trusted."""
         with self._telling("read"):
-            rows = self._database.execute("SELECT name FROM node WHERE key != x''").fetchall()
+            rows = self._database.execute(_TRUSTED).fetchall()
         return {_decode(name) for (name,) in rows}
 
     def load_mark(self, name: str) -> bytes:
@@ -245,7 +257,8 @@ class StoreFile:
         try:
             return self._connect()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # the disk, not what is in the file
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if code & _PRIMARY != sqlite3.SQLITE_ERROR:  # the disk, not what is in the file
                 raise
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError):
             pass  # torn, or of another program
@@ -292,10 +305,15 @@ class StoreFile:
             yield
         except sqlite3.Error as error:
             message = f"cannot {verb} the record of the build: {error}"
-            if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED:
                 self._remove()
-                message += "; it is removed, run again (everything will be built anew)"
+                message += f"; {_REMOVED}"
+                raise DamagedRecordError(message, self.path) from error
             raise BuildsysError(message, self.path) from error
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            self._remove()
+            message = f"the record of the build is damaged; {_REMOVED}"
+            raise DamagedRecordError(message, self.path) from error
 
 
 def _file_row(file: KnownFile) -> tuple[object, ...]:

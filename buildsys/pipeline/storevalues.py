@@ -10,9 +10,8 @@ from buildsys.base.digest import Stamp, digest_file, digest_parts
 from buildsys.base.digest import digest_bytes as digest_text
 from buildsys.base.errors import BuildsysError
 from buildsys.base.value import field, frozen, mutable
-from buildsys.pipeline.storefile import Node
+from buildsys.pipeline.storefile import PREFIX_BYTES, Node
 
-PREFIX_BYTES = 8
 _PLACE = b"directory"
 REFUSED = "refused: "  # before the reason of a check that refused its kmod
 NO_KEY = b""  # of a step whose result is not to be trusted

@@ -52,9 +52,8 @@ def _act(
     if kept is None or not is_simple(kept, found.changed):
         return None
     progress = make_progress(frame.looks)
-    changed = found.changed
     name = name_request(key)
-    rerun = run_again(frame, kept, changed, os.environ, name, began_ns, progress, _load_retelling)
+    rerun = run_again(frame, kept, found, os.environ, name, began_ns, progress, _load_retelling)
     if rerun is None:
         return None
     status: ExitStatus = _load_retelling().tell(

@@ -32,7 +32,7 @@ def tell(
 ) -> ExitStatus:
     """Say what came of a run, and leave a snapshot in path; gives the exit status."""
     directory = Path.cwd()
-    receipts = load_receipts(Path(frame.receipts), frozenset(kept.modules))
+    receipts = load_receipts(Path(frame.receipts), frozenset(frame.described))
     if rerun.result.exit_status is not ExitStatus.DONE or rerun.result.moved:
         build = importlib.import_module("buildsys.verbs.build")
         environment = dict(os.environ)
@@ -53,15 +53,11 @@ def tell(
 
 
 def _with_findings(told: Told, kept: KeptPlan, rerun: Rerun) -> Told:
-    """Take in what the checks of this run found; modules keep the order of the plan."""
-    judged = {done.step.module for done in rerun.result.done if done.step.kind == "check"}
-    if not judged:
+    """Take in what checks found, of this run and others; modules keep the order of the plan."""
+    checks = [step for step in rerun.steps if step.kind == "check"]
+    if not checks:
         return told
-    new = {
-        step.module: load_verdict(step.outputs[0]).findings
-        for step in rerun.steps
-        if step.kind == "check" and step.module in judged
-    }
+    new = {step.module: load_verdict(step.outputs[0]).findings for step in checks}
     known = {**told.findings, **new}
     order = dict.fromkeys(kept.modules)
     return replace(told, findings={name: known[name] for name in order if known.get(name)})
