@@ -152,7 +152,7 @@ class StoreFile:
         """Give what is known of one file."""
         with self._telling("read"):
             rows = self._database.execute(f"{_FILES} WHERE path = ?", (_encode(path),)).fetchall()
-        return _read_file_row(rows[0]) if rows else None
+            return _read_file_row(rows[0]) if rows else None
 
     def load_files(self, numbers: Iterable[int]) -> list[KnownFile]:
         """Give what is known of some files."""
@@ -171,7 +171,7 @@ class StoreFile:
         """Give the record of a step, if there is one."""
         with self._telling("read"):
             rows = self._database.execute(f"{_NODES} WHERE name = ?", (_encode(name),)).fetchall()
-        return _read_node_row(rows[0])[1] if rows else None
+            return _read_node_row(rows[0])[1] if rows else None
 
     def find_users(self, numbers: Iterable[int]) -> set[str]:
         """Name the steps that read or made files."""

@@ -354,3 +354,105 @@ def test_an_older_copy_of_the_record_goes_the_long_way(built: Workspace) -> None
     built.edit("modules/alpha/further.h", "1", "2")
     status, output, _ = run(built, "install")
     assert (status, output.splitlines()[-1]) == (0, "long way")
+
+
+def test_a_file_that_only_another_run_came_to_know_is_looked_at(workspace: Workspace) -> None:
+    workspace.write("modules/alpha/new.h", "#define NEW 1\n")
+    for _ in range(2):
+        workspace.install()
+    text = workspace.path("modules/alpha/alpha.c").read_text()
+    workspace.write("modules/alpha/alpha.c", f'{text}#include "new.h"\nint newv = NEW;\n')
+    assert run(workspace, "build")[0] == 0  # the record knows new.h now, the snapshot does not
+    workspace.write("modules/alpha/new.h", "#error no\n")
+    assert run(workspace, "install")[0] == 1
+    workspace.write("modules/alpha/new.h", "#define NEW 2\n")
+    assert run(workspace, "install")[0] == 0
+    assert workspace.digests() == workspace.build_anew()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("modules/first/shape.h", "#define SHAPE 9\n"),  # gamma.o would find it first
+        ("modules/second/shape.h", "#define SHAPE 7\n"),  # gamma.o reads it
+    ],
+)
+def test_what_changes_while_a_short_run_goes_on_is_seen_by_the_next(
+    workspace: Workspace, name: str, text: str
+) -> None:
+    """tables.o is compiled meanwhile, and reads or passes by the same files as gamma.o."""
+    tables = workspace.path("modules/gamma/tables.c").read_text()
+    workspace.write("modules/gamma/tables.c", f"#include <shape.h>\n{tables}")
+    for _ in range(2):
+        workspace.install()
+    workspace.write("modules/gamma/tables.c", f"#include <shape.h>\n{tables}int more = 1;\n")
+    code = (
+        "import sys; from pathlib import Path; from buildsys import __main__;"
+        "from buildsys.pipeline import again; whole = again.find_stale\n"
+        "def edit(*words):\n"
+        f"    Path({name!r}).write_text({text!r})\n"
+        "    return whole(*words)\n"
+        "again.find_stale = edit\n"
+        "sys.exit(__main__.answer(['install']))"
+    )
+    environment = workspace.full_environment()
+    command = (sys.executable, "-c", code)
+    subprocess.run(command, cwd=workspace.directory, env=environment, check=True)
+    assert workspace.path(name).read_text() == text
+    status, output, _ = run(workspace, "install")
+    assert (status, "compile:gamma/gamma.o" in steps(output)) == (0, True)
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+
+
+def test_modules_that_are_described_are_not_left_over(built: Workspace) -> None:
+    built.install("gamma")
+    built.edit("modules/second/shape.h", "SHAPE", "SHAPE 1 +")
+    status, output, _ = run(built, "install", "gamma")
+    assert (status, "left over" in output) == (0, False)
+    built.install()
+
+
+def test_warnings_of_what_another_run_judged_are_told(built: Workspace) -> None:
+    source = "modules/alpha/alpha.c"
+    text = built.path(source).read_text()
+    odd = "static volatile int odd;\n__attribute__((constructor, used)) static void set(void)"
+    odd += "{ odd = 1; }\n"
+    for content, is_warned in ((text + odd, True), (text, False)):
+        built.write(source, content)
+        built.run("build")
+        _, output, said = run(built, "install")
+        assert ("warning: constructor" in output + said) == is_warned
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE node SET inputs = x'0102030405' WHERE cast(name AS text) = 'compile:alpha/alpha.o'",
+        "UPDATE file SET digest = x'00' WHERE cast(path AS text) LIKE '%alpha.h'",
+        "DELETE FROM file WHERE cast(path AS text) LIKE '%alpha.h'",
+    ],
+)
+def test_a_damaged_record_costs_a_build_at_most(built: Workspace, damage: str) -> None:
+    with contextlib.closing(sqlite3.connect(built.path(RECORD))) as database:
+        assert database.execute(damage).rowcount == 1
+        database.commit()
+    built.edit("modules/alpha/alpha.h", "ALPHA_STEP 1", "ALPHA_STEP 4")
+    statuses = [run(built, "install")[0] for _ in range(2)]
+    assert statuses in ([0, 0], [1, 0])
+
+
+def test_a_spare_generation_that_is_a_link_is_not_followed(built: Workspace) -> None:
+    text = built.path("modules/alpha/alpha.c").read_text()
+    for number in range(7):
+        built.write("modules/alpha/alpha.c", f"{text}int more{number};\n")
+        built.install()
+    (spare,) = built.path("obj").rglob(".spare/modules")
+    other = built.path("precious")
+    spare.rename(built.path("gone"))
+    other.mkdir()
+    (other / "file").write_text("mine")
+    spare.symlink_to(other)
+    built.edit("modules/gamma/tables.c", "int", "int ")
+    built.install()
+    assert (other / "file").read_text() == "mine"
