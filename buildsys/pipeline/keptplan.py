@@ -5,6 +5,7 @@ all else of the plan; then each step for itself. Steps and all else are pickles 
 values of this package are made. Knows nothing of how a plan is made or when it may be used.
 """
 
+import enum
 import hashlib
 import io
 import marshal
@@ -22,7 +23,7 @@ from buildsys.pipeline.keptstep import Body, make_kept_step
 from buildsys.pipeline.step import Graph, Step
 
 DIRECTORY = ".snapshots"
-_MAGIC = b"modbuild plan 2\n"
+_MAGIC = b"modbuild plan 3\n"
 _SIZE_BYTES = 8
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
@@ -171,12 +172,14 @@ def _pickle(content: object) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Names paths by their text, so that each is made once."""
+    """Names paths by their text, so that each is made once, and members by their names."""
 
     def persistent_id(self, value: object) -> tuple[str, str] | None:
-        """Give what stands for a path; None for anything else."""
+        """Give what stands for a path or a member of an enumeration; None for anything else."""
         if isinstance(value, PurePosixPath):
             return type(value).__name__, os.fspath(value)
+        if isinstance(value, enum.Enum):  # pickled otherwise by each release of Python
+            return f"{type(value).__module__}.{type(value).__qualname__}", value.name
         return None
 
 
@@ -187,8 +190,11 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(stream)
         self._paths = paths
 
-    def persistent_load(self, name: tuple[str, str]) -> PurePosixPath:
-        """Give a path, each text once."""
+    def persistent_load(self, name: tuple[str, str]) -> Any:
+        """Give a path, each text once, or a member of an enumeration."""
+        if name[0] not in _PATHS:
+            module, _, kind = name[0].rpartition(".")
+            return self.find_class(module, kind)[name[1]]
         path = self._paths.get(name)
         if path is None:
             path = self._paths[name] = _PATHS[name[0]](name[1])

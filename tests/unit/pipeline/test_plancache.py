@@ -119,3 +119,15 @@ def test_a_damaged_step_or_head_is_told_when_it_is_read(
         print(last.action)
     with pytest.raises(DamagedPlanError):
         kept.load_head()
+
+
+def test_members_of_enumerations_are_named_whatever_python_would_do(
+    workspace: Workspace, planned: Planned
+) -> None:
+    """Python 3.11.2 pickles them by getattr, which no plan may call."""
+    path, _ = plancache._places(workspace.path("obj"), KEY)
+    assert b"getattr" not in path.read_bytes()
+    found = find_planned(workspace.path("obj"), KEY)
+    assert found is not None
+    assert found.request.modules == planned.request.modules
+    assert found.request.modules[0].kmod_class is planned.request.modules[0].kmod_class
