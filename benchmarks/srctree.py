@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.srctree.environment import find_make_setup
 from buildsys.srctree.tree import MODULES, read_tree
 from buildsys.toolchain.discover import load_toolchain
@@ -24,7 +25,7 @@ def main(words: list[str]) -> None:
     tooldir = Path(words[2]).absolute() if len(words) > 2 else None
     kind = choose_kind(None, None, str(tooldir or "") or None)
     toolchain = load_toolchain(kind, machine, tooldir, os.environ)
-    jobs = len(os.sched_getaffinity(0))
+    jobs = default_jobs()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         setup = find_make_setup(toolchain, source, place / "make", tooldir, os.environ)

@@ -52,19 +52,29 @@ def is_there(path: str) -> bool:
     return True
 
 
-def newest_link_ns(path: str) -> int | None:
-    """Give the ctime (ns) of that link on the way to a directory which changed last; 0 for no link.
+def find_way(path: str) -> tuple[str, int] | None:
+    """Give the real name of a directory, and the ctime (ns) of the link to it that changed last.
 
-    None where the way leads nowhere. What is written into a directory is no matter here.
+    That is 0 for no link; None where the way leads to no directory. What is written into a
+    directory is no matter here.
     """
     newest = links = 0
-    place, waiting = "/", path.split("/")[::-1]
+    place, waiting = "", path.split("/")[::-1]
+    mode = stat.S_IFDIR
     while waiting:
-        following = os.path.join(place, waiting.pop())
+        part = waiting.pop()
+        if part in ("", "."):
+            continue
+        if not stat.S_ISDIR(mode):
+            return None
+        if part == "..":
+            place = place.rpartition("/")[0]
+            continue
+        following = f"{place}/{part}"
         try:
             status = os.lstat(following)
             if not stat.S_ISLNK(status.st_mode):
-                place = following
+                place, mode = following, status.st_mode
                 continue
             target = os.readlink(following)
         except OSError:
@@ -73,9 +83,9 @@ def newest_link_ns(path: str) -> int | None:
         links += 1
         if links > _LINKS:
             return None
-        place = "/" if os.path.isabs(target) else place
+        place = "" if target.startswith("/") else place
         waiting += target.split("/")[::-1]
-    return newest
+    return (place or "/", newest) if stat.S_ISDIR(mode) else None
 
 
 def has_stamp(path: str, stamp: Stamp) -> bool:

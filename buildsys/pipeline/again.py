@@ -37,8 +37,6 @@ from buildsys.pipeline.watch import Watch, take_watch
 from buildsys.snapshot import Snapshot
 from buildsys.toolchain.environment import tool_environment
 
-_MANY = 200  # changed files, with which nothing would be won
-
 
 @frozen
 class Rerun:
@@ -53,13 +51,14 @@ class Rerun:
     token: bytes
 
 
-def is_simple(kept: KeptPlan, changed: Collection[str]) -> bool:
-    """Tell whether only files changed that steps read or make."""
-    return (
-        len(changed) <= _MANY
-        and kept.heeded.isdisjoint(changed)
-        and not any(map(_is_directory, changed))
-    )
+def is_simple(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> bool:
+    """Tell whether only files changed that steps read or make.
+
+    The modules directory may have gone, where nobody else had modules in it.
+    """
+    if frame.others and frame.installed in changed:
+        return False
+    return kept.heeded.isdisjoint(changed) and not any(map(_is_directory, changed))
 
 
 def run_again(
@@ -88,7 +87,8 @@ def run_again(
         store = Store(record / "store.sqlite3", began_ns, ground.is_as_it_was)
         has_begun = False
         try:
-            touched = _find_touched(kept, store, former.changed)
+            changed = [path for path in former.changed if path != frame.installed]
+            touched = _find_touched(kept, store, changed)
             if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, touched)

@@ -99,7 +99,7 @@ def find_asked(
     GCC does not tell of a file that is asked for and not read. known holds the questions of headers
     that were read already, and gets those of the others.
     """
-    for path in headers:
+    for path in [path for path in headers if known.get(path) != ()]:
         questions = known.get(path)
         if questions is None:
             questions = known[path] = _read_questions(path)
@@ -131,12 +131,15 @@ def resolve_headers(
     """
     found: dict[str, None] = {}
     left_out = set(known)
-    left_out.update(_resolve(path, places) for path in known)
+    left_out.update([_resolve(path, places) for path in known])
     for path in discovered:
+        directory = path.rpartition("/")[0]
+        if places.get(directory) == directory:
+            found[path] = None
+            continue
         real = _resolve(path, places)
         if path in left_out or real in left_out:
             continue
-        directory = path.rpartition("/")[0]
         if places[directory] != directory:
             found[directory] = None
         found[real] = None
@@ -183,25 +186,25 @@ def find_shadows(
     for header in headers:
         place, slash, name = header.rpartition("/")
         names_beside.setdefault(place + slash, []).append(name)
+    below = {root: _group_tails(root, names_beside) for root in dict.fromkeys(roots)}
     absent: dict[str, set[str]] = {}
     dangling: dict[str, None] = {}
-    for index, root in enumerate(roots):
-        tails = _group_tails(root, names_beside)
-        firsts = tails.keys() - _DOTS
-        earlier = dict.fromkeys((*roots[:index], *names_beside)) if tails else {}
-        earlier.pop(root, None)
-        for place in earlier:
-            there = listing(place[:-1])
-            missing = firsts - there
-            if missing:
-                absent.setdefault(place[:-1], set()).update(missing)
-            for first in tails.keys() - missing:
-                for tail in tails[first]:
-                    missing_at = _follow(place[:-1], tail, listing)
-                    if missing_at is not None:
-                        absent.setdefault(missing_at[0], set()).add(missing_at[1])
-                    elif not exists(place + tail):
-                        dangling[place + tail] = None
+    for place in dict.fromkeys((*roots, *names_beside)):
+        # In a directory that has files of its own, "…" may look for what any root holds.
+        begin = 0 if place in names_beside else roots.index(place) + 1
+        later = [below[root] for root in dict.fromkeys(roots[begin:]) if root != place]
+        firsts = frozenset().union(*later)
+        directory = place[:-1]
+        missing = firsts - listing(directory) - _DOTS
+        if missing:
+            absent.setdefault(directory, set()).update(missing)
+        for first in firsts - missing:
+            for tail in dict.fromkeys(tail for tails in later for tail in tails.get(first, ())):
+                missing_at = _follow(directory, tail, listing)
+                if missing_at is not None:
+                    absent.setdefault(missing_at[0], set()).add(missing_at[1])
+                elif not exists(place + tail):
+                    dangling[place + tail] = None
     names = {place: frozenset(found) for place, found in absent.items()}
     return Shadows(names, tuple(dangling))
 

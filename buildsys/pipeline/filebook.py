@@ -9,14 +9,14 @@ from buildsys.base.digest import (
     ABSENT,
     RACY_NANOSECONDS,
     Stamp,
+    find_way,
     has_stamp,
     is_there,
-    newest_link_ns,
     stat_stamp,
 )
 from buildsys.base.errors import BuildsysError
 from buildsys.pipeline.storefile import DamagedRecordError, KnownFile, unpack_shadows
-from buildsys.pipeline.storevalues import StoreCounts, digest_any, is_place
+from buildsys.pipeline.storevalues import StoreCounts, digest_any, digest_place, is_place
 
 _ATTEMPTS = 5
 
@@ -90,6 +90,40 @@ class FileBook:
                 return known.digest
         return self._look_at(path)
 
+    def find_doubtful(self, paths: Iterable[str], limit_ns: int) -> list[str]:
+        """Give those files that may be others than when they were looked at in this run.
+
+        Theirs is another stamp now, or one of after limit_ns, or they were not looked at.
+        """
+        files, look = self.files, os.stat
+        doubtful: list[str] = []
+        for path in paths:
+            self._counts.stats += 1
+            known = files.get(path)
+            if known is None or not known.is_current:
+                doubtful.append(path)
+                continue
+            stamp = known.stamp
+            if stamp is None:
+                way = find_way(path) if is_place(known.digest) else None
+                if way is None or way[1] > limit_ns or digest_place(way[0]) != known.digest:
+                    doubtful.append(path)
+                continue
+            try:
+                status = look(path)
+            except OSError:
+                doubtful.append(path)
+                continue
+            if (
+                stamp.ctime_ns > limit_ns
+                or status.st_ctime_ns != stamp.ctime_ns
+                or status.st_mtime_ns != stamp.mtime_ns
+                or status.st_size != stamp.size
+                or status.st_ino != stamp.inode
+            ):
+                doubtful.append(path)
+        return doubtful
+
     def forget(self, path: str) -> None:
         """Look at a file anew when it is next asked for; its directory's listing, too."""
         directory, slash, name = path.rpartition("/")
@@ -138,7 +172,8 @@ class FileBook:
         before = None if known is None else known.digest
         digest = self.digest(path)
         if is_place(digest):
-            changed_ns = newest_link_ns(path)
+            way = find_way(path)
+            changed_ns = None if way is None else way[1]
         else:
             stamp = stat_stamp(path)
             changed_ns = None if stamp is None else stamp.ctime_ns

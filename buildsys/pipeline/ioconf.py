@@ -7,40 +7,45 @@ from pathlib import Path
 from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.value import field, mutable
 
+Directives = tuple[tuple[str, str], ...]  # each a word and a name
 _DIRECTIVE = re.compile(
     r"^(?P<word>include|cinclude|package|prefix)"
     r"(?:[ \t]+(?P<quote>\"?)(?P<name>[^\"\s#]*)(?P=quote))?"
 )
 
 
-def find_config_inputs(ioconf: Path, system: Path) -> tuple[Path, ...]:
+def find_config_inputs(
+    ioconf: Path, system: Path, known: dict[str, Directives]
+) -> tuple[str, ...]:
     """Give the ioconf file and every file that 'config -b -s system' reads for it, sorted.
 
     usr.bin/config/scan.l: a name is absolute, or beside the including file where it begins with
     './', or below the source directory and the prefixes in force; package is prefix and include
     in one. A named file that does not exist is given too, so that its coming is noticed.
+    known holds what was read of files in this run, and gets more of it: most modules include the
+    same.
     """
-    reader = _Reader(system)
-    reader.follow(ioconf)
+    reader = _Reader(str(system), known)
+    reader.follow(str(ioconf))
     return tuple(sorted(reader.found))
 
 
 @mutable
 class _Reader:
-    system: Path
-    found: set[Path] = field(default_factory=set)
+    system: str
+    known: dict[str, Directives]
+    found: set[str] = field(default_factory=set)
     prefixes: list[str] = field(default_factory=list)
 
-    def follow(self, path: Path) -> None:
+    def follow(self, path: str) -> None:
         if path in self.found:
             return
         self.found.add(path)
-        for line in _read(path).split("\n"):
-            match = _DIRECTIVE.match(line)
-            if match is None:
-                continue
-            name = match["name"] or ""
-            match match["word"]:
+        directives = self.known.get(path)
+        if directives is None:
+            directives = self.known[path] = _read(path)
+        for word, name in directives:
+            match word:
                 case "prefix" if name:
                     self.prefixes.append(name)
                 case "prefix":
@@ -52,16 +57,19 @@ class _Reader:
                 case _ if name:
                     self.follow(self._locate(name, path))
 
-    def _locate(self, name: str, including: Path) -> Path:
+    def _locate(self, name: str, including: str) -> str:
         if name.startswith("./"):
-            return including.parent / name[2:]
-        return Path(os.path.normpath(self.system.joinpath(*self.prefixes, name)))
+            return str(Path(including).parent / name[2:])
+        return os.path.normpath(os.path.join(self.system, *self.prefixes, name))
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> Directives:
+    """Give what a file says of other files; nothing where there is no such file."""
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            matches = map(_DIRECTIVE.match, stream.read().split("\n"))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return ""
+        return ()
     except OSError as error:
-        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
+    return tuple([(match["word"], match["name"] or "") for match in matches if match is not None])

@@ -1,6 +1,5 @@
 """From a configuration to all that a plan needs: machine, tools, kernel, modules."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from buildsys.base.value import frozen
 from buildsys.config import Config
 from buildsys.module.model import Module
 from buildsys.pipeline.descriptors import is_tree_described, load_modules
+from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.needs import leave_out_untooled
 from buildsys.pipeline.objdir import RECORD_DIRECTORY, objects_directory
 from buildsys.pipeline.target import Target, load_target
@@ -87,9 +87,8 @@ def load_tree(
     known = _make_environment(config, environment)
     setup = find_make_setup(toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, known)
     roots = tuple(directories) or (config.src / MODULES,)
-    jobs = len(os.sched_getaffinity(0))
     tree = read_tree(
-        setup, objects / _TREE_RECORD, lambda name: objects_directory(objects, name), roots, jobs
+        setup, objects / _TREE_RECORD, lambda name: objects_directory(objects, name), roots, default_jobs()
     )
     return leave_out_untooled(tree, toolchain)
 

@@ -34,8 +34,10 @@ class SpellingFinder:
             is_doubtful = has_odd_root or "\\:" in name or doubtful.get(directory)
             if is_doubtful is None:
                 is_doubtful = doubtful[directory] = self._is_doubtful(directory, roots, links)
-            explained = self._explain(name, roots, links) if is_doubtful else (_plain(name),)
-            found.update(dict.fromkeys(explained))
+            if is_doubtful:
+                found.update(dict.fromkeys(self._explain(name, roots, links)))
+            else:
+                found[_plain(name) if "/." in name or "//" in name else name] = None
         return tuple(found)
 
     def _is_doubtful(self, directory: str, roots: Iterable[str], links: dict[str, str]) -> bool:

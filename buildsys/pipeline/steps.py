@@ -67,7 +67,9 @@ class StepExecutor:
         self._find_place = find_place  # where a module is described, for messages
         self._launching = launching
         self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
+        self._plain: set[str] = set()  # files that have the assembler read none
         self._spelling = SpellingFinder()
+        self._directives: dict[str, Any] = {}  # of what config(1) reads, by file
         self._judge: Any = None
 
     def begin(self, step: Step) -> Work:
@@ -77,7 +79,7 @@ class StepExecutor:
             case Command() as action:
                 return (yield from self._command(action))
             case Configure() as action:
-                work: Work = _part("treesteps").configure(action, self._call)
+                work: Work = _part("treesteps").configure(action, self._call, self._directives)
                 return (yield from work)
             case Gather() as action:
                 work = _part("treesteps").gather(action, self._call)
@@ -189,15 +191,19 @@ class StepExecutor:
 
     def _assembled(self, command: Command, files: Sequence[str]) -> tuple[str, ...]:
         """Find what the files of a compilation have the assembler read: no depfile tells."""
-        places = (command.directory, *command.search_path)
+        if command.verb != "compile":
+            return ()
+        plain = self._plain
         found: dict[str, None] = {}
-        for file in files if command.verb == "compile" else ():
+        for file in [file for file in files if file not in plain]:
             names = self._assembler_inputs.get(file)
             if names is None:
                 content = read_whole(Path(file)) if os.path.isfile(file) else b""
                 names = self._assembler_inputs[file] = find_assembler_inputs(content)
+                if not names:
+                    plain.add(file)
             for name in names:
-                paths = (os.path.join(place, name) for place in places)
+                paths = (os.path.join(p, name) for p in (command.directory, *command.search_path))
                 if (path := next(filter(os.path.exists, paths), None)) is not None:
                     found[path] = None
         return tuple(found)
@@ -275,8 +281,11 @@ def _read_depfile(command: Command, names: Mapping[str, str]) -> tuple[str, ...]
         raise StepError(
             f"{command.depfile}: the compiler did not write it", argv=command.argv
         ) from error
-    names_read = (name.removeprefix("./") for name in parse_depfile(text))
-    return tuple(os.path.join(command.directory, name) for name in names_read)
+    start = f"{command.directory}/"
+    names_read = parse_depfile(text)
+    return tuple(
+        [name if name[0] == "/" else start + name.removeprefix("./") for name in names_read]
+    )
 
 
 def _sources(command: Command) -> tuple[str, ...]:

@@ -369,7 +369,8 @@ class Store:
         has_moved = False
         made = self._made
         limit_ns, future_ns = ticket.began_ns - RACY_NANOSECONDS, time.time_ns() + RACY_NANOSECONDS
-        for path in further:  # each, so that a next run knows all of them
+        # Each, so that a next run knows all of them.
+        for path in self._book.find_doubtful(further, limit_ns):
             header = self._book.find(path)
             if header is None or not header.is_current:
                 has_moved |= self._book.is_too_young(path, ticket.began_ns)
@@ -379,9 +380,15 @@ class Store:
             # Another step may have looked at it first, after this one had read what it held.
             if header.stamp is not None and header.stamp.ctime_ns > limit_ns:
                 has_moved |= header.stamp.ctime_ns <= future_ns and path not in made
-            if is_place(header.digest):
+            if is_place(header.digest) and not self._is_through_own_link(path):
                 has_moved |= self._book.is_too_young(path, ticket.began_ns)
         return has_moved
+
+    def _is_through_own_link(self, path: str) -> bool:
+        """Tell whether a step of this run made a link on the way to a place."""
+        while path and path not in self._made:
+            path = path.rpartition("/")[0]
+        return path != ""
 
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:

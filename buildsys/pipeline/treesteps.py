@@ -11,7 +11,7 @@ from buildsys.base.files import make_directory, move_into_place, read_whole, wri
 from buildsys.base.programs import Call, CommandResult
 from buildsys.pipeline.assym import render_assym_header, render_assym_source
 from buildsys.pipeline.executor import Seen, Work
-from buildsys.pipeline.ioconf import find_config_inputs
+from buildsys.pipeline.ioconf import Directives, find_config_inputs
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.step import AssymHeader, AssymSource, Configure, Gather
 from buildsys.pipeline.steps import describe_output
@@ -20,8 +20,11 @@ from buildsys.pipeline.steps import describe_output
 Runs = Callable[[tuple[str, ...], Path], Generator[Call, CommandResult, CommandResult]]
 
 
-def configure(action: Configure, run: Runs) -> Work:
-    """Run config(1) in a directory of its own, and take the files that it made."""
+def configure(action: Configure, run: Runs, known: dict[str, Directives]) -> Work:
+    """Run config(1) in a directory of its own, and take the files that it made.
+
+    known is what was read of its inputs in this run, by path.
+    """
     make_directory(action.directory)
     prefix = ".modbuild.config."
     with tempfile.TemporaryDirectory(prefix=prefix, dir=action.directory) as name:
@@ -32,8 +35,7 @@ def configure(action: Configure, run: Runs) -> Work:
             if not (place / file).exists():
                 raise StepError(f"{file}: config(1) did not make it", argv=argv)
             write_whole(action.directory / file, read_whole(place / file))
-    seen = find_config_inputs(action.ioconf, action.system)
-    return tuple(str(path) for path in seen), describe_output(result)
+    return find_config_inputs(action.ioconf, action.system, known), describe_output(result)
 
 
 def gather(action: Gather, run: Runs) -> Work:

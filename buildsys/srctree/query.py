@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, Place
@@ -125,10 +125,15 @@ def _is_noise(line: str) -> bool:
     return line[0].isspace() or line.startswith(("Searching for", "Expanding ", "Adding "))
 
 
-def find_optional_includes(text: str, values: dict[str, str]) -> tuple[str, ...]:
-    """Give the files that a makefile includes if they exist, where their names can be told."""
+def find_optional_arguments(text: str) -> tuple[str, ...]:
+    """Give what a makefile includes if it exists, as it is written there."""
+    return tuple(_OPTIONAL.findall(text)) if "include" in text else ()
+
+
+def expand_arguments(arguments: Iterable[str], values: dict[str, str]) -> tuple[str, ...]:
+    """Give the files that arguments of an include mean, where their names can be told."""
     names: list[str] = []
-    for argument in _OPTIONAL.findall(text):
+    for argument in arguments:
         expanded = _VARIABLE.sub(
             lambda match: values.get(match[1] or match[2] or match[3], "$"), argument
         )

@@ -53,7 +53,7 @@ def read_announcement(text: str) -> Announcement | None:
     A required list that is a macro is looked up among the macros of the same file; of several
     definitions (for several machines) all names count, since they only order the modules.
     """
-    if "MODULE" not in text:
+    if "MODULE_CLASS_" not in text and "NPF_EXT_MODULE" not in text:
         return None
     text = _COMMENT.sub(" ", text)
     match = _NPF_MACRO.search(text)

@@ -1,18 +1,25 @@
 """A source tree: the directories that its makefiles name, each evaluated once, as modules."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from buildsys.base.command import CommandRunner
 from buildsys.base.errors import BuildsysError, Place
 from buildsys.base.files import make_directory
+from buildsys.base.programs import Call, CommandResult, Programs
 from buildsys.base.value import frozen
 from buildsys.module.model import Module, ModuleClass
 from buildsys.srctree.cache import EvaluationCache
 from buildsys.srctree.environment import MakeSetup
-from buildsys.srctree.query import Evaluation, find_optional_includes, query_argv, read_answer
+from buildsys.srctree.query import (
+    Evaluation,
+    expand_arguments,
+    find_optional_arguments,
+    query_argv,
+    read_answer,
+)
 from buildsys.srctree.reading import ModuleReader
 from buildsys.srctree.sources import Announcement, read_announcement, read_source
 
@@ -68,15 +75,20 @@ def read_tree(
     """
     make_directory(setup.objdir)
     cache = EvaluationCache(cache_path, setup.key)
-    walk = _Walk(setup, cache, jobs)
+    announcements: dict[str, Announcement | None] = {}
+
+    def announce(path: str) -> Announcement | None:
+        announcements[path] = _announce(cache, path)
+        return announcements[path]
+
+    walk = _Walk(setup, cache, ModuleReader(objects, announce), jobs)
     for directory in directories:
         if not (directory / "Makefile").is_file():
             raise BuildsysError(
                 "there is no such file; expected a Makefile", directory / "Makefile"
             )
     walk.follow(os.path.normpath(directory) for directory in directories)
-    announcements: dict[str, Announcement | None] = {}
-    modules = _read_modules(walk, cache, objects, announcements)
+    modules = _join_modules(walk)
     cache.save()
     return SourceTree(
         tuple(modules),
@@ -85,23 +97,31 @@ def read_tree(
         _find_watched(walk.evaluations),
         len(walk.evaluations),
         walk.started,
-        tuple(announcements.items()),
+        tuple(sorted(announcements.items(), key=lambda item: item[0])),
     )
 
 
 class _Walk:
-    """The evaluations so far; rounds of directories, each evaluated in parallel."""
+    """The evaluations so far; rounds of directories, each evaluated in parallel.
 
-    def __init__(self, setup: MakeSetup, cache: EvaluationCache, jobs: int) -> None:
+    read holds the modules by directory, or why there is none. A directory is read while make runs
+    in others.
+    """
+
+    def __init__(
+        self, setup: MakeSetup, cache: EvaluationCache, reader: ModuleReader, jobs: int
+    ) -> None:
         self.evaluations: list[Evaluation] = []
+        self.read: dict[str, Module | BuildsysError] = {}
         self.troubles: list[Trouble] = []
         self.variants: list[Variant] = []
         self.started = 0
         self._setup = setup
         self._cache = cache
+        self._reader = reader
         self._jobs = jobs
-        self._runner = CommandRunner()
         self._seen: set[str] = set()
+        self._optional: dict[str, tuple[str, ...]] = {}  # what makefiles include if it is there
 
     def follow(self, directories: Iterable[str]) -> None:
         """Evaluate directories, then those that they name, until none is new."""
@@ -118,45 +138,82 @@ class _Walk:
         found = {path: self._cache.find(path) for path in directories}
         missing = [path for path, said in found.items() if said is None]
         self.started += len(missing)
-        try:
-            with ThreadPoolExecutor(self._jobs) as pool:
-                answers = tuple(pool.map(self._ask, missing))
-        except BaseException:
-            self._runner.stop()
-            raise
-        for path, answer in zip(missing, answers, strict=True):
-            if isinstance(answer, Evaluation):
-                found[path] = answer
-                self._cache.add(answer, _files_behind(answer))
-            else:
+        answers: dict[str, Evaluation | BuildsysError] = {
+            path: said for path, said in found.items() if said is not None
+        }
+        with closing(self._ask_all(missing)) as asked:
+            for path, result in asked:
+                answers[path] = answer = self._read_answer(path, result)
+                if isinstance(answer, Evaluation):
+                    self._cache.add(answer, _files_behind(answer))
+                    self._read_module(answer)
+        said = []
+        for path in directories:
+            answer = answers[path]
+            if isinstance(answer, BuildsysError):
                 self.troubles.append(Trouble(Path(path), "", str(answer)))
-        return [said for path in directories if (said := found[path]) is not None]
+                continue
+            if answer.directory not in self.read:
+                self._read_module(answer)
+            said.append(answer)
+        return said
 
-    def _ask(self, directory: str) -> Evaluation | BuildsysError:
+    def _ask_all(
+        self, directories: Sequence[str]
+    ) -> Generator[tuple[str, CommandResult | BuildsysError], None, None]:
+        """Run make in directories side by side; the next ones run while an answer is read."""
         argv = query_argv(self._setup.argv)
-        path = Path(directory)
-        if not (path / "Makefile").is_file():
-            return BuildsysError("there is no Makefile", Place(path))
-        result = self._runner.run(argv, path, self._setup.environment)
-        output = result.output.decode("utf-8", errors="replace")
+        waiting = deque(directories)
+        running: dict[int, str] = {}
+        programs = Programs()
         try:
-            said = read_answer(path, output)
-        except BuildsysError as error:
-            return error
+            while waiting or running:
+                ended = programs.wait() if len(running) >= self._jobs or not waiting else ()
+                answers = [(running.pop(one.key), one.result) for one in ended]
+                while waiting and len(running) < self._jobs:
+                    path = waiting.popleft()
+                    try:
+                        if not os.path.isfile(f"{path}/Makefile"):
+                            raise BuildsysError("there is no Makefile", Place(Path(path)))
+                        call = Call(argv, Path(path), self._setup.environment)
+                        running[programs.start(call)] = path
+                    except BuildsysError as error:
+                        answers.append((path, error))
+                yield from answers
+        finally:
+            programs.close()
+
+    def _read_answer(
+        self, directory: str, result: CommandResult | BuildsysError
+    ) -> Evaluation | BuildsysError:
+        if isinstance(result, BuildsysError):
+            return result
         try:
+            said = read_answer(Path(directory), result.output.decode("utf-8", errors="replace"))
             _refuse_other_setup(self._setup, said)
         except BuildsysError as error:
             return error
-        texts = (_read(makefile) for makefile in said.makefiles)
-        optional = (name for text in texts for name in find_optional_includes(text, said.values))
-        further = tuple((name, True) for name in dict.fromkeys(optional))
-        known = {name for name, _ in said.probes}
-        probes = (
-            (name, Path(name).exists())
-            for name, _ in further
-            if name not in known and name not in said.makefiles
+        known = {*said.makefiles, *(name for name, _ in said.probes)}
+        optional = dict.fromkeys(
+            name
+            for makefile in said.makefiles
+            for name in expand_arguments(self._find_optional(makefile), said.values)
         )
+        probes = ((name, os.path.exists(name)) for name in optional if name not in known)
         return Evaluation(said.directory, said.values, said.makefiles, (*said.probes, *probes))
+
+    def _find_optional(self, makefile: str) -> tuple[str, ...]:
+        found = self._optional.get(makefile)
+        if found is None:
+            found = self._optional[makefile] = find_optional_arguments(_read(makefile))
+        return found
+
+    def _read_module(self, said: Evaluation) -> None:
+        if said.values["KMOD"]:
+            try:
+                self.read[said.directory] = self._reader.read(said)
+            except BuildsysError as error:
+                self.read[said.directory] = error
 
     def _below(self, said: Evaluation) -> list[str]:
         names = [name for name in said.values["SUBDIR"].split() if name != ".WAIT"]
@@ -185,30 +242,21 @@ def _refuse_other_setup(setup: MakeSetup, said: Evaluation) -> None:
             raise BuildsysError(text, Path(said.directory))
 
 
-def _read_modules(
-    walk: _Walk,
-    cache: EvaluationCache,
-    objects: Callable[[str], Path],
-    announcements: dict[str, Announcement | None],
-) -> list[Module]:
-    def announce(path: str) -> Announcement | None:
-        announcements[path] = _announce(cache, path)
-        return announcements[path]
-
-    reader = ModuleReader(objects, announce)
+def _join_modules(walk: _Walk) -> list[Module]:
+    """Give the modules by name; those that cannot be, and second ones of a name, are troubles."""
     modules: dict[str, Module] = {}
     for said in walk.evaluations:
         name = said.values["KMOD"]
-        if not name:
+        found = walk.read.get(said.directory)
+        if found is None:
             continue
-        try:
-            module = reader.read(said)
-            known = modules.setdefault(name, module)
-            if known is not module:
-                text = f"KMOD={name} is the name of another module too ({known.place})"
-                raise BuildsysError(text, module.place)
-        except BuildsysError as error:
-            walk.troubles.append(Trouble(Path(said.directory), name, str(error)))
+        if not isinstance(found, BuildsysError):
+            known = modules.setdefault(name, found)
+            if known is found:
+                continue
+            text = f"KMOD={name} is the name of another module too ({known.place})"
+            found = BuildsysError(text, found.place)
+        walk.troubles.append(Trouble(Path(said.directory), name, str(found)))
     return [modules[name] for name in sorted(modules)]
 
 

@@ -49,7 +49,7 @@ def _act(
     if frame is None:
         return None
     kept = _find_kept(Path(path).parent.parent, key, frame)
-    if kept is None or not is_simple(kept, found.changed):
+    if kept is None or not is_simple(frame, kept, found.changed):
         return None
     progress = make_progress(frame.looks)
     name = name_request(key)

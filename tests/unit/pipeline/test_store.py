@@ -283,6 +283,23 @@ def test_seen_names_what_was_read_made_and_where_a_shadow_would_appear(tmp_path:
     }
 
 
+def test_a_link_that_a_step_of_the_run_just_made_is_no_edit(tmp_path: Path) -> None:
+    step, link = prepare(tmp_path), tmp_path / "machine"
+    making = Step(
+        "generate:m", "m", Generate((), ((link, tmp_path / "second"),), ()), (), (link,)
+    )
+    with open_store(tmp_path) as store:
+        ticket = store.begin(making, "asked")
+        link.symlink_to("second")
+        assert store.record(making, ticket, [])
+        assert run_step(store, step, link / "h.h")
+        ticket = store.begin(step, "asked")
+        link.unlink()
+        (tmp_path / "first/h.h").write_text("header")
+        link.symlink_to("first")  # this was not a step
+        assert not store.record(step, ticket, [str(link / "h.h")])
+
+
 def test_a_path_that_is_no_text_is_kept(tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"\xff\xfe")
     odd.mkdir()

@@ -7,7 +7,8 @@ import pytest
 from buildsys.base.errors import BuildsysError
 from buildsys.srctree.query import (
     QUERIES,
-    find_optional_includes,
+    expand_arguments,
+    find_optional_arguments,
     query_argv,
     read_answer,
     read_error,
@@ -53,4 +54,5 @@ def test_words_are_split_as_a_shell_would() -> None:
 
 def test_optional_includes_are_found_where_their_names_can_be_told() -> None:
     text = '.-include "$S/a.mk"\n. sinclude "${X}/b.mk"\n.-include "${UNKNOWN}/c.mk"\n'
-    assert find_optional_includes(text, {"S": "/sys", "X": "/x"}) == ("/sys/a.mk", "/x/b.mk")
+    arguments = find_optional_arguments(text)
+    assert expand_arguments(arguments, {"S": "/sys", "X": "/x"}) == ("/sys/a.mk", "/x/b.mk")
