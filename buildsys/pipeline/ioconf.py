@@ -14,9 +14,7 @@ _DIRECTIVE = re.compile(
 )
 
 
-def find_config_inputs(
-    ioconf: Path, system: Path, known: dict[str, Directives]
-) -> tuple[str, ...]:
+def find_config_inputs(ioconf: Path, system: Path, known: dict[str, Directives]) -> tuple[str, ...]:
     """Give the ioconf file and every file that 'config -b -s system' reads for it, sorted.
 
     usr.bin/config/scan.l: a name is absolute, or beside the including file where it begins with

@@ -88,7 +88,11 @@ def load_tree(
     setup = find_make_setup(toolchain, config.src, objects / _MAKE_OBJDIR, config.tooldir, known)
     roots = tuple(directories) or (config.src / MODULES,)
     tree = read_tree(
-        setup, objects / _TREE_RECORD, lambda name: objects_directory(objects, name), roots, default_jobs()
+        setup,
+        objects / _TREE_RECORD,
+        lambda name: objects_directory(objects, name),
+        roots,
+        default_jobs(),
     )
     return leave_out_untooled(tree, toolchain)
 

@@ -23,6 +23,7 @@ from buildsys.pipeline.depfile import (
     resolve_headers,
 )
 from buildsys.pipeline.filebook import FileBook
+from buildsys.pipeline.meanwhile import Meanwhile
 from buildsys.pipeline.relinked import follow_links
 from buildsys.pipeline.step import Command, Step
 from buildsys.pipeline.storefile import (
@@ -73,7 +74,6 @@ class Store:
         self._quiet_ns = (began_ns or time.time_ns()) + RACY_NANOSECONDS * 3 // 2
         self.counts = StoreCounts()
         self._read: set[str] = set()  # records that were looked for, where not all are read
-        self._made: set[str] = set()  # outputs of this run's steps
         self._awaited: set[str] = set()  # what steps read that must run again
         self._questions: dict[str, Questions] = {}  # of __has_include, by file
         make_directory(path.parent)
@@ -85,6 +85,7 @@ class Store:
         self._book = FileBook(
             database.files, self.counts, database.next_identity, fetch, self.times.has
         )
+        self._meanwhile = Meanwhile(self._book)
         self._known = self._book.numbered
 
     def find_users(self, paths: Iterable[str]) -> set[str] | None:
@@ -185,24 +186,23 @@ class Store:
 
     def record(
         self, step: Step, ticket: Ticket, discovered: Sequence[str], is_refused: bool = False
-    ) -> bool:
-        """Remember a finished step; False when an input moved meanwhile, so that it is stale.
+    ) -> None:
+        """Remember a finished step, unless an input moved meanwhile, so that it is stale.
 
         is_refused: it is a check, and its kmod is not fit; that, too, holds while nothing changes.
-        discovered are the files that the command was seen to read (headers). It is on the disk
-        after the next flush.
+        discovered are the files that the command was seen to read (headers). The next flush looks
+        whether they are what they were, for all steps at once, and puts it on the disk.
         """
         outputs = [str(path) for path in step.outputs]
         for path in outputs:
             self._book.forget(path)
         known = [str(path) for path in step.inputs]
         further = resolve_headers(discovered, known, self._book.places)
-        if self._has_moved(outputs, ticket, known, further):
-            self._awaited.update(known, further)
-            self._take_down_outputs(step, _MOVED)
-            self.counts.forgotten.append(step.name)
-            return False
-        self._made.update(outputs, resolve_headers(outputs, (), self._book.places))
+        unsure = self._meanwhile.find_unsure(outputs, ticket, known, further)
+        if unsure is None:
+            self._take_for_moved(step, (*known, *further))
+            return
+        self._meanwhile.made.update(outputs, resolve_headers(outputs, (), self._book.places))
         shadows = self._find_shadows(step, discovered)
         further += (path for path in shadows.dangling if path not in further)
         digests = [*ticket.digests, *map(self.digest, further)]
@@ -222,11 +222,22 @@ class Store:
             pack_shadows(shadows.absent),
         )
         self._save(step, node)
-        return True
+        self._meanwhile.add(step, ticket.began_ns, unsure)
 
     def flush(self) -> None:
         """Have all that was recorded on the disk's way, where a kill does not lose it."""
+        self._make_sure()
         self._database.flush()
+
+    def _make_sure(self) -> None:
+        """Have those steps stale for which a file changed while they ran."""
+        for one in self._meanwhile.find_moved():
+            self._take_for_moved(one.step, (*map(str, one.step.inputs), *one.seen))
+
+    def _take_for_moved(self, step: Step, read: Iterable[str]) -> None:
+        self._awaited.update(read)
+        self._take_down_outputs(step, _MOVED)
+        self.counts.forgotten.append(step.name)
 
     def fail(self, step: Step) -> None:
         """Take down that a step failed: it is stale until it is done.
@@ -323,6 +334,7 @@ class Store:
     def close(self) -> None:
         """Save what was learnt of files, and close."""
         try:
+            self._make_sure()
             self._database.save_files(self._book.files.values())
         finally:
             self._database.close()
@@ -355,40 +367,6 @@ class Store:
         self._nodes[record] = node
         files = [self._known[number] for number in (*node.inputs, *node.outputs)]
         self._database.save(files, record, node)
-
-    def _has_moved(
-        self,
-        outputs: Sequence[str],
-        ticket: Ticket,
-        known: Sequence[str],
-        further: Sequence[str],
-    ) -> bool:
-        for path, digest in zip(known, ticket.digests, strict=True):
-            if path not in outputs and self._book.look_again(path) != digest:
-                return True
-        has_moved = False
-        made = self._made
-        limit_ns, future_ns = ticket.began_ns - RACY_NANOSECONDS, time.time_ns() + RACY_NANOSECONDS
-        # Each, so that a next run knows all of them.
-        for path in self._book.find_doubtful(further, limit_ns):
-            header = self._book.find(path)
-            if header is None or not header.is_current:
-                has_moved |= self._book.is_too_young(path, ticket.began_ns)
-                continue
-            before = header.digest
-            has_moved |= self._book.look_again(path) != before
-            # Another step may have looked at it first, after this one had read what it held.
-            if header.stamp is not None and header.stamp.ctime_ns > limit_ns:
-                has_moved |= header.stamp.ctime_ns <= future_ns and path not in made
-            if is_place(header.digest) and not self._is_through_own_link(path):
-                has_moved |= self._book.is_too_young(path, ticket.began_ns)
-        return has_moved
-
-    def _is_through_own_link(self, path: str) -> bool:
-        """Tell whether a step of this run made a link on the way to a place."""
-        while path and path not in self._made:
-            path = path.rpartition("/")[0]
-        return path != ""
 
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:

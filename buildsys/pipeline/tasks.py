@@ -26,7 +26,7 @@ from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
 
-_FLUSH_SECONDS = 0.1  # as much work may be lost to a kill
+_FLUSH_SECONDS = 0.5  # as much work may be lost to a kill
 _ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for others
 
 
@@ -72,6 +72,7 @@ def run_plan(
             is_interrupted = True
         finally:
             progress.end()
+    store.flush()  # which tells what moved
     ended = run.ended
     open_steps = {*stale, *(step.name for step in ahead.found.blocked)}
     return RunResult(

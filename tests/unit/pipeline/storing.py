@@ -8,6 +8,7 @@ from pathlib import Path
 from buildsys.base.digest import RACY_NANOSECONDS
 from buildsys.pipeline.step import Command, Step
 from buildsys.pipeline.store import Store
+from buildsys.pipeline.storevalues import Ticket
 
 
 @contextmanager
@@ -46,4 +47,13 @@ def run_step(store: Store, step: Step, *discovered: Path) -> bool:
     ticket = store.begin(step, store.stale_reason(step) or "asked")
     for path in step.outputs:
         path.write_bytes(b"made of " + b"+".join(known.read_bytes() for known in step.inputs))
-    return store.record(step, ticket, [str(path) for path in discovered])
+    return record(store, step, ticket, *discovered)
+
+
+def record(store: Store, step: Step, ticket: Ticket, *discovered: Path) -> bool:
+    """Record a step that ran; False when an input moved meanwhile."""
+    store.record(step, ticket, [str(path) for path in discovered])
+    store.flush()
+    moved = store.counts.forgotten.copy()
+    store.counts.forgotten.clear()
+    return moved == []
