@@ -53,15 +53,19 @@ class Linkable:
 
 @frozen
 class KmodFile:
-    """What can be said of a kmod by itself; a Halt is where the kernel stops before any symbol."""
+    """What can be said of a kmod by itself; a Halt is where the kernel stops before any symbol.
+
+    size is that of the file, in bytes.
+    """
 
     path: Path
     digest: bytes
     result: Linkable | Halt
+    size: int = 0
 
 
 class KmodCache:
-    """Reads kmods for one kernel; a path is read once.
+    """Reads kmods for one kernel; a path is read once, unless shrink let it go.
 
     builtins gives each built-in module and how many others require it; providers may name the
     module that offers a symbol, to explain one that is missing.
@@ -72,7 +76,7 @@ class KmodCache:
         self._files: dict[Path, KmodFile] = {}
         self._plists: dict[Path, Path | None] = {}
         self.providers: dict[str, str] = {}
-        self._answers: dict[tuple[Callable[[Linkable], Any], Path], Any] = {}
+        self._answers: dict[Path, dict[Callable[[Linkable], Any], Any]] = {}
         builtins = kernel.builtins or ()
         counts = Counter(name for builtin in builtins for name in builtin.required)
         self.builtins = {builtin.name: (builtin, counts[builtin.name]) for builtin in builtins}
@@ -84,10 +88,20 @@ class KmodCache:
 
     def read(self, path: Path) -> KmodFile:
         """Read a kmod; raises only when the file itself cannot be read."""
-        file = self._files.get(path)
+        file = self._files.pop(path, None)
         if file is None:
-            file = self._files[path] = _read_kmod(path, self._kernel)
+            file = _read_kmod(path, self._kernel)
+        self._files[path] = file  # the last is the one that was asked for last
         return file
+
+    def shrink(self, most_bytes: int) -> None:
+        """Let go of all but the files that were asked for last; not during a check."""
+        size = 0
+        for path, file in reversed(list(self._files.items())):
+            size += file.size
+            if size > most_bytes:
+                del self._files[path]
+                self._answers.pop(path, None)
 
     def find_plist(self, path: Path) -> Path | None:
         """Find the properties beside a kmod, NAME.plist for NAME.kmod; looked for once."""
@@ -98,10 +112,10 @@ class KmodCache:
 
     def ask(self, question: Callable[[Linkable], T], file: Linkable) -> T:
         """Answer what depends on nothing but the file, once for each file."""
-        key = (question, file.path)
-        if key not in self._answers:
-            self._answers[key] = question(file)
-        answer: T = self._answers[key]
+        answers = self._answers.setdefault(file.path, {})
+        if question not in answers:
+            answers[question] = question(file)
+        answer: T = answers[question]
         return answer
 
 
@@ -149,8 +163,9 @@ def _read_kmod(path: Path, kernel: Kernel) -> KmodFile:
         )
     result = parse_object(image, path, *chosen)
     if isinstance(result, Halt):
-        return KmodFile(path, digest, result)
+        return KmodFile(path, digest, result, len(image))
     stop = judge_segments(result, kernel.has_diagnostic)
     if stop is not None:
-        return KmodFile(path, digest, stop)
-    return KmodFile(path, digest, Linkable(result, read_relocation_sets(result)))
+        return KmodFile(path, digest, stop, len(image))
+    linkable = Linkable(result, read_relocation_sets(result))
+    return KmodFile(path, digest, linkable, len(image))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from buildsys.base.below import make_below, open_below
 from buildsys.base.errors import BuildsysError
@@ -24,6 +24,7 @@ from buildsys.install.layout import ROOT_OWNER
 from buildsys.install.lookup import (
     HostSystem,
     find_host,
+    is_for_other_processor,
     read_chunks,
     refuse_foreign_root,
     refuse_missing_privilege,
@@ -41,13 +42,17 @@ class Switch:
     """What an installation did: names are below the modules directory.
 
     is_changed is False when all was there already. foreign files are of others and were kept;
-    left_in_place are those that should go, but are not what was installed.
+    left_in_place are those that should go, but are not what was installed; of_others counts the
+    kmods of another processor that lay in directory and were replaced.
     """
+
+    directory: Path
 
     is_changed: bool
     foreign: tuple[str, ...]
     left_in_place: tuple[str, ...]
     gone: tuple[PurePosixPath, ...]
+    of_others: int
 
 
 def switch_modules(
@@ -82,11 +87,21 @@ def switch_modules(
         going = sorted(set(removed) & set(receipts))  # a killed run may have done its part
         layout = lay_out(installation.tree, orders, receipts, going, owner)
         books = _make_books(orders, installation, receipts, going, layout)
+        of_others = _count_other_processor(installation.tree, layout)
         if layout.is_same:
             write_books(books, receipts)
         else:
             _switch(installation, layout, books, receipts, keep)
-    return Switch(not layout.is_same, layout.foreign, layout.left_in_place, books.gone)
+    is_changed = not layout.is_same
+    return Switch(
+        installation.tree, is_changed, layout.foreign, layout.left_in_place, books.gone, of_others
+    )
+
+
+def _count_other_processor(tree: Path, layout: Layout) -> int:
+    """Count the kmods that will be replaced and are of another processor than the new ones."""
+    pairs = ((writing.source, tree / writing.name) for writing in layout.written)
+    return sum(is_for_other_processor(source, present) for source, present in pairs)
 
 
 def finish_interrupted(installation: Installation) -> bool:
@@ -179,6 +194,11 @@ def _stage(
 def describe_switch(switch: Switch) -> str:
     """Say what a person should know of an installation beside that it was done; often ''."""
     lines = []
+    if switch.of_others:
+        lines.append(
+            f"modules of another processor lay in {switch.directory}: {switch.of_others} replaced"
+            " ('modbuild rollback' brings them back)"
+        )
     if switch.is_changed and switch.foreign:
         lines.append(f"kept, not installed by modbuild: {name_some(switch.foreign)}")
     if switch.left_in_place:

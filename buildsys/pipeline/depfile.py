@@ -149,10 +149,21 @@ def resolve_headers(
 def _resolve(path: str, places: dict[str, str]) -> str:
     """Give a file by the real name of its directory."""
     directory, slash, name = path.rpartition("/")
+    return f"{resolve_place(directory, places)}{slash}{name}"
+
+
+def resolve_place(directory: str, places: dict[str, str]) -> str:
+    """Give the real name of a directory; places holds those that were asked for already."""
     real = places.get(directory)
     if real is None:
-        real = places[directory] = os.path.realpath(directory)
-    return f"{real}{slash}{name}"
+        above, slash, name = directory.rpartition("/")
+        if not slash or name in _DOTS:
+            real = os.path.realpath(directory)
+        else:  # many have the same directories above them
+            real = f"{resolve_place(above, places)}/{name}" if above else directory
+            real = os.path.realpath(real) if os.path.islink(real) else real
+        places[directory] = real
+    return real
 
 
 @frozen

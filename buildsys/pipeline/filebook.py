@@ -15,6 +15,7 @@ from buildsys.base.digest import (
     stat_stamp,
 )
 from buildsys.base.errors import BuildsysError
+from buildsys.pipeline.depfile import resolve_place
 from buildsys.pipeline.storefile import DamagedRecordError, KnownFile, unpack_shadows
 from buildsys.pipeline.storevalues import StoreCounts, digest_any, digest_place, is_place
 
@@ -127,10 +128,8 @@ class FileBook:
     def forget(self, path: str) -> None:
         """Look at a file anew when it is next asked for; its directory's listing, too."""
         directory, slash, name = path.rpartition("/")
-        place = self.places.get(directory)
-        if place is None:
-            place = self.places[directory] = os.path.realpath(directory)
-        real = f"{place}{slash}{name}"  # as a header it is known by that
+        # As a header it is known by the real name.
+        real = f"{resolve_place(directory, self.places)}{slash}{name}"
         for known in filter(None, map(self.find, (path, real))):
             known.is_current = False
         self._listings.pop(directory, None)

@@ -3,13 +3,10 @@
 Imported when the first of them runs, or while programs run before that.
 """
 
-from collections.abc import Sequence
-
 from buildsys.base.files import make_directory
 from buildsys.check.verdictfile import load_verdict
 from buildsys.install.debug import follow_modules, order_debug
-from buildsys.install.lookup import is_for_other_processor
-from buildsys.install.order import Order, load_order, order_kmod, write_order
+from buildsys.install.order import load_order, order_kmod, write_order
 from buildsys.install.switch import describe_switch, switch_modules
 from buildsys.pipeline.executor import Seen
 from buildsys.pipeline.step import Install, Record
@@ -34,25 +31,6 @@ def record(action: Record) -> Seen:
         target = installation.place.target
         own = [order for order in orders if order.receipt.directory == target]
         texts.append(vet_orders(own, installation, action.vetting))
-        texts.append(_describe_other_processor(own))
         texts.append(describe_switch(switch_modules(own, installation)))
         follow_modules(installation, [order for order in orders if order.is_debug_of(target)])
     return (), "\n".join(filter(None, texts))
-
-
-def _describe_other_processor(orders: Sequence[Order]) -> str:
-    """Say how many modules replace those of another processor, before they do; '' for none."""
-    receipts = [order.receipt for order in orders]
-    places = (
-        receipt.destdir / receipt.kmod
-        for receipt, order in zip(receipts, orders, strict=True)
-        if is_for_other_processor(order.sources[-1], receipt.destdir / receipt.kmod)
-    )
-    replaced = tuple(places)
-    if not replaced:
-        return ""
-    place = replaced[0].parent.parent
-    return (
-        f"modules of another processor lay in {place}: {len(replaced)} replaced"
-        " ('modbuild rollback' brings them back)\n"
-    )

@@ -1,4 +1,4 @@
-"""The judge of a run: kmods against the run's kernel, each file read once."""
+"""The judge of a run: kmods against the run's kernel, those that others require kept at hand."""
 
 import threading
 from collections.abc import Iterable
@@ -17,6 +17,8 @@ from buildsys.kernel.version import KernelVersion
 from buildsys.pipeline.executor import Seen
 from buildsys.pipeline.refusal import refusal_of
 from buildsys.pipeline.step import Check
+
+_KEPT_BYTES = 2 << 20  # of kmods: those that many others require are asked for again and again
 
 
 class Judge:
@@ -38,6 +40,7 @@ class Judge:
             required = {**dict(action.installed), **dict(action.required)}
             drift = Drift(action.options, parse_policy(action.drift))
             verdict = check_kmod(action.kmod, kernel, required, expected, cache, drift)
+            cache.shrink(_KEPT_BYTES)
         write_whole(action.verdict, render_verdict(verdict))
         return verdict
 

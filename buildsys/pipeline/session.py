@@ -97,12 +97,10 @@ def run_session(
         try:
             forget_changed_modes(plan.steps, store)
             launching = find_launching(request, environment, store)
-            executor = make_executor(plan, programs, options.timeout_seconds, launching)
-            result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
+            result, is_complete = _run_steps(
+                planned, options, store, launching, progress, jobs, programs
+            )
             tally = None if launching is None else launching.finish()
-            is_complete = has_done_all(plan.graph, result)
-            result = install_passed(planned, options, store, executor, progress, jobs, result)
-            is_complete = is_complete and not result.is_interrupted and not result.moved
             pruned = _prune_objects(request, plan, store, asked, result)
             if options.has_prune and result.exit_status is ExitStatus.DONE:
                 prune_left_over(request, options.is_privileged)
@@ -122,6 +120,24 @@ def run_session(
         request, plan, result, left_over, watch, planned.identity, tally, pruned, troubles,
         token, is_complete,
     )  # fmt: skip
+
+
+def _run_steps(
+    planned: Planned,
+    options: RunOptions,
+    store: Store,
+    launching: Launching | None,
+    progress: Progress,
+    jobs: int,
+    programs: Mapping[str, str],
+) -> tuple[RunResult, bool]:
+    """Run all that is stale; tells, too, whether all was done. programs is their environment."""
+    plan = planned.plan
+    executor = make_executor(plan, programs, options.timeout_seconds, launching)
+    result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
+    is_complete = has_done_all(plan.graph, result)
+    result = install_passed(planned, options, store, executor, progress, jobs, result)
+    return result, is_complete and not result.is_interrupted and not result.moved
 
 
 def has_done_all(graph: Graph, result: RunResult) -> bool:

@@ -17,6 +17,7 @@ class SpellingFinder:
         self._odd: dict[str, tuple[str, ...]] = {}  # names with a backslash, by directory
         self._there: dict[str, bool] = {}  # directories, each as it was spelled
         self._real: dict[str, str] = {}  # of directories that are there
+        self._names: dict[str, str] = {}  # that were given: thousands of steps read one header
 
     def restore(self, names: Sequence[str], places: Iterable[str]) -> tuple[str, ...]:
         """Give the files that are meant by the names (absolute) in a dependency file.
@@ -29,6 +30,7 @@ class SpellingFinder:
         links = {root: real for root in roots if (real := self._resolve(root)) != root}
         doubtful: dict[str, bool] = {}
         found: dict[str, None] = {}
+        known = self._names
         for name in names:
             directory = name.rpartition("/")[0]
             is_doubtful = has_odd_root or "\\:" in name or doubtful.get(directory)
@@ -37,7 +39,8 @@ class SpellingFinder:
             if is_doubtful:
                 found.update(dict.fromkeys(self._explain(name, roots, links)))
             else:
-                found[_plain(name) if "/." in name or "//" in name else name] = None
+                plain = _plain(name) if "/." in name or "//" in name else name
+                found[known.setdefault(plain, plain)] = None
         return tuple(found)
 
     def _is_doubtful(self, directory: str, roots: Iterable[str], links: dict[str, str]) -> bool:
