@@ -6,9 +6,10 @@ VIS_CSTYLE. Pure: reading, merging and spelling lines; no file is touched here.
 """
 
 import enum
+import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from buildsys.base.errors import BuildsysError
@@ -30,6 +31,7 @@ _ESCAPE = re.compile(
 _PLAIN = re.compile(rb"[!-\"$-\[\]-~]*")  # what encodes to itself
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BLANKS = re.compile(rb"[ \t]+")
+_ODD = re.compile(rb"[\\\t\r]|//|/\.\.?/| $|\n\n", re.MULTILINE)  # what we do not write
 
 
 class EntryType(enum.Enum):
@@ -187,6 +189,44 @@ def merge_metalog(
     missing = (path for path in entries if path not in kept)
     new = [_make_line(entries[path]) for path in sorted(missing, key=_parts)]
     return _order_lines(_insert_lines(lines, new))
+
+
+def replace_lines(
+    content: bytes, ours: Sequence[MetalogEntry], gone: Collection[PurePosixPath] = ()
+) -> bytes | None:
+    """Give what parsing, merging and rendering would, where that is easy; None where it is not.
+
+    ours are in the order of their paths. It is easy where there is nothing yet, and where all lines
+    are of modules directories, spelled and ordered as we do, with one for each path of ours.
+    """
+    if not content:
+        return b"".join(map(render_entry, ours))
+    if _ODD.search(content) or not content.endswith(b"\n"):
+        return None
+    lines = content[:-1].split(b"\n")
+    names = [line.partition(b" ")[0] for line in lines]
+    keys = [name.split(b"/") for name in names]
+    if names[0] != b"." or not all(map(_is_plain, keys[1:], lines[1:])):
+        return None
+    if any(former >= key for former, key in itertools.pairwise(keys)):
+        return None
+    found = {name: index for index, name in enumerate(names)}
+    if any(spell_path(path) in found for path in gone):
+        return None
+    for entry in ours:
+        index = found.get(spell_path(entry.path))
+        if index is None:
+            return None
+        if entry.type is EntryType.FILE or b"type=dir" not in lines[index].split(b" "):
+            lines[index] = render_entry(entry)[:-1]
+    return b"\n".join(lines) + b"\n"
+
+
+def _is_plain(key: Sequence[bytes], line: bytes) -> bool:
+    """Tell whether a line is of a modules directory, or of a directory above one."""
+    if key[0] != b"." or key[1:2] != [b"stand"] or not key[-1]:
+        return False
+    return (len(key) > 5 and key[4] == b"modules") or b"type=dir" in line.split(b" ")
 
 
 def _order_lines(lines: tuple[MetalogLine, ...]) -> tuple[MetalogLine, ...]:

@@ -78,6 +78,7 @@ IMPORTERS = {
     "pipeline/frame.py",  # the bar of a terminal
     "pipeline/settings.py",  # behind the file that is there
     "pipeline/steps.py",  # behind the first step of a kind
+    "pipeline/vetting.py",  # behind a signature that is required
     "report/writing.py",
     "verbs/again.py",  # what is needed when programs run already
     "verbs/retelling.py",  # what only failures need

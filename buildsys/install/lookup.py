@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import platform
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,8 @@ class HostSystem:
 
 def find_host() -> HostSystem:
     """Ask which system this is."""
-    return HostSystem(platform.system(), platform.machine())
+    names = os.uname()
+    return HostSystem(names.sysname, names.machine)
 
 
 def refuse_foreign_root(place: InstallPlace, host: HostSystem) -> None:

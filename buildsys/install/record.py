@@ -15,6 +15,7 @@ from buildsys.metalog import (
     merge_metalog,
     parse_metalog,
     render_metalog,
+    replace_lines,
 )
 
 
@@ -59,6 +60,11 @@ def update_metalog(path: Path, receipts: Sequence[Receipt]) -> bool:
     entries = metalog_entries(receipts)
 
     def change(content: bytes) -> bytes:
+        dropped = (r.plist for r in receipts if r.find(r.plist) is None)
+        gone = tuple(dropped) if b".plist " in content else ()
+        quickly = replace_lines(content, entries, gone)
+        if quickly is not None:
+            return quickly
         lines = parse_metalog(content)
         return render_metalog(merge_metalog(lines, entries, _find_gone(lines, receipts)))
 

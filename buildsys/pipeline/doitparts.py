@@ -2,7 +2,8 @@
 
 Importing the package 'doit' loads its commands, plugins and dodo files' helpers, which takes twice
 as long as what runs tasks. So its parts are imported below a stand-in for the package, which goes
-at once: whoever imports doit afterwards gets the real one, with these very parts.
+at once: whoever imports doit afterwards gets the real one, with these very parts. What they name
+for Python actions and for a debugger, and what we do not use, is loaded when it is used.
 """
 
 import importlib
@@ -12,6 +13,14 @@ import types
 from typing import Any
 
 _PACKAGE = "doit"
+_SELDOM = ("inspect", "pdb")  # a fourth of the time that all takes
+
+
+class _Seldom(types.ModuleType):
+    """Stands in for a module of Python's library until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _import_parts(*names: str) -> list[Any]:
@@ -22,11 +31,13 @@ def _import_parts(*names: str) -> list[Any]:
         raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
     package = types.ModuleType(_PACKAGE)
     package.__path__ = list(found.submodule_search_locations)
-    sys.modules[_PACKAGE] = package
+    standing_in = {name: _Seldom(name) for name in _SELDOM if name not in sys.modules}
+    sys.modules.update({_PACKAGE: package, **standing_in})
     try:
         return [importlib.import_module(f"{_PACKAGE}.{name}") for name in names]
     finally:
-        del sys.modules[_PACKAGE]
+        for name in (_PACKAGE, *standing_in):
+            del sys.modules[name]
 
 
 control, exceptions, globals_, runner, tasking = _import_parts(

@@ -1,5 +1,6 @@
 """The last look before modules directories are switched: signatures, and what is installed."""
 
+import importlib
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import Vetting
 from buildsys.provenance.keys import Trust
-from buildsys.provenance.trust import find_unsigned
 
 _SHOWN = 3
 
@@ -35,7 +35,8 @@ def vet_orders(orders: Sequence[Order], installation: Installation, vetting: Vet
 def refuse_unsigned(orders: Iterable[Order], trust: Trust) -> tuple[str, ...]:
     """Raise unless a signed manifest lists every file of the orders; gives who signed it."""
     files = [(file.target, file.sha256) for order in orders for file in order.receipt.files]
-    unsigned, signers = find_unsigned(trust, files)
+    provenance = importlib.import_module("buildsys.provenance.trust")  # where one is required
+    unsigned, signers = provenance.find_unsigned(trust, files)
     if unsigned:
         names = ", ".join(target.name for target in unsigned[:_SHOWN])
         rest = f" and {len(unsigned) - _SHOWN} more" if len(unsigned) > _SHOWN else ""
@@ -45,7 +46,7 @@ def refuse_unsigned(orders: Iterable[Order], trust: Trust) -> tuple[str, ...]:
             " the same bytes (-P)",
             FailureKind.FINDINGS,
         )
-    return signers
+    return tuple(signers)
 
 
 def find_kmods(tree: Path) -> dict[str, Path]:

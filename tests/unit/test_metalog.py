@@ -6,10 +6,11 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.value import replace
 from buildsys.metalog import (
     EntryType,
     MetalogEntry,
@@ -19,6 +20,7 @@ from buildsys.metalog import (
     parse_metalog,
     render_entry,
     render_metalog,
+    replace_lines,
 )
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name)
@@ -223,3 +225,55 @@ def test_lines_whose_place_has_a_meaning_stay_in_their_order() -> None:
     existing = b"/set uname=root\n" + render_entry(file_entry(KMOD, 1)) + b"/set uname=me\n./b\n"
     merged = merge(existing, file_entry(KMOD, 2))
     assert [line.split()[0] for line in merged.splitlines()][::2] == ["/set", "/set"]
+
+
+MODULES = "stand/amd64/10.99.12/modules"
+FOREIGN = st.sampled_from(
+    [
+        b"./stand/amd64/10.99.12/modules/zz/zz.kmod type=file mode=0600\n",
+        b"./stand/amd64/10.99.12/modules/ab type=dir uname=me\n",
+        b"./stand//amd64 type=dir\n",
+        b"./stand/amd64/../amd64 type=dir\n",
+        b"./stand/amd64/10.99.12/modules/aa/aa.kmod\ttype=file\n",
+        b"./usr/bin/awk type=file\n",
+        b"./stand/sparc type=file\n",
+        b"./stand/sparc/a b type=dir\n",
+        b"# remark\n",
+        b"/set uname=me\n",
+        b"\n",
+        b"./stand/amd64/10.99.12/modules/aa/aa.plist type=file\n",
+        b"./stand/amd64/10.99.12/modules/m\\303 type=dir\n",
+        b"./stand type=link\n",
+        b"no newline",
+    ]
+)
+
+
+def module_entries(names: set[str]) -> list[MetalogEntry]:
+    above = [PurePosixPath(*MODULES.split("/")[:count]) for count in range(5)]
+    paths = [PurePosixPath(MODULES, name) for name in names]
+    entries = [directory_entry(path) for path in (*above, *paths)]
+    entries += [file_entry(path / f"{path.name}.kmod", len(path.name)) for path in paths]
+    return sorted(entries, key=lambda entry: entry.path.parts)
+
+
+@settings(max_examples=500)
+@given(
+    st.sets(st.sampled_from(["aa", "ab", "b", "b-c", "B"])),
+    st.lists(FOREIGN, max_size=2),
+    st.sets(st.sampled_from(["aa", "ab", "b", "b-c", "B"]), min_size=1),
+    st.booleans(),
+)
+def test_the_easy_way_to_merge_gives_the_same(
+    known: set[str], foreign: list[bytes], names: set[str], is_sorted: bool
+) -> None:
+    content = merge(b"", *module_entries(known)).encode() if known else b""
+    lines = content.splitlines(keepends=True) + foreign
+    content = b"".join(sorted(lines) if is_sorted else lines)
+    ours = [replace(entry, mode=0o400) for entry in module_entries(names)]
+    gone = tuple(PurePosixPath(MODULES, name, f"{name}.plist") for name in names)
+    quickly = replace_lines(content, ours, gone)
+    slowly = merge(content, *ours, gone=gone).encode()
+    if not foreign and not is_sorted and (not known or names <= known):
+        assert quickly is not None
+    assert quickly in (None, slowly)
