@@ -76,6 +76,7 @@ IMPORTERS = {
     "pipeline/doitparts.py",  # doit's parts without its command line
     "pipeline/again.py",  # doit, while the first program runs; what only failures need
     "pipeline/frame.py",  # the bar of a terminal
+    "pipeline/simple.py",  # what a source says
     "pipeline/settings.py",  # behind the file that is there
     "pipeline/steps.py",  # behind the first step of a kind
     "pipeline/vetting.py",  # behind a signature that is required

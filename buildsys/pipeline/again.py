@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from stat import S_ISDIR
 from typing import Any
 
 from buildsys.base.digest import stat_stamp
@@ -22,12 +21,13 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.ground import Ground
 from buildsys.pipeline.headstart import HeadStart
-from buildsys.pipeline.installed import find_installed
+from buildsys.pipeline.installed import find_others
 from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.scratch import hold_scratch
+from buildsys.pipeline.simple import Changes, holds_nothing_new, watch_changes
 from buildsys.pipeline.staleness import find_stale, forget_changed_modes
 from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.steps import StepExecutor
@@ -51,20 +51,11 @@ class Rerun:
     token: bytes
 
 
-def is_simple(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> bool:
-    """Tell whether only files changed that steps read or make.
-
-    The modules directory may have gone, where nobody else had modules in it.
-    """
-    if frame.others and frame.installed in changed:
-        return False
-    return kept.heeded.isdisjoint(changed) and not any(map(_is_directory, changed))
-
-
 def run_again(
     frame: Frame,
     kept: KeptPlan,
     former: Snapshot,
+    changes: Changes,
     environment: Mapping[str, str],
     name: str,
     began_ns: int,
@@ -87,8 +78,10 @@ def run_again(
         store = Store(record / "store.sqlite3", began_ns, ground.is_as_it_was)
         has_begun = False
         try:
-            changed = [path for path in former.changed if path != frame.installed]
-            touched = _find_touched(kept, store, changed)
+            ground.look_into(changes.directories)
+            if not changes.is_still_so or not holds_nothing_new(store, changes.directories):
+                return None
+            touched = _find_touched(kept, store, changes.files)
             if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, touched)
@@ -102,6 +95,7 @@ def run_again(
             has_begun = True
             result = again.run()
             watch = _watch(frame, kept, graph.steps, store, began_ns)
+            watch = watch_changes(watch, changes, began_ns, store.times.has)
             watch = ground.judge(watch, result, graph.steps, frame.installed)
             is_whole = result.exit_status is ExitStatus.DONE and not result.moved
             token = store.mark(name) if is_whole and watch.is_settled else frame.token
@@ -119,13 +113,6 @@ def run_again(
 def load_whole(kept: KeptPlan) -> Any:
     """Give the whole plan, with the request that it was made of."""
     return importlib.import_module("buildsys.pipeline.plancache").load_planned(kept)
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return S_ISDIR(os.stat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _find_touched(kept: KeptPlan, store: Store, changed: Collection[str]) -> set[str] | None:
@@ -233,7 +220,5 @@ def _watch(
         directory = Path(frame.installed)
         stamps = (*stamps, (frame.installed, stat_stamp(directory)))
         ours = set(kept.modules)
-        found = find_installed(directory)
-        others = tuple((name, str(path)) for name, path in found if name not in ours)
-        is_settled = is_settled and others == frame.others
+        is_settled = is_settled and find_others(frame.installed, ours) == frame.others
     return Watch(stamps, watch.is_settled and is_settled, frozenset())

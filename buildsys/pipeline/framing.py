@@ -6,11 +6,12 @@ from pathlib import Path
 from buildsys.base.errors import ExitStatus
 from buildsys.check.verdict import Finding
 from buildsys.pipeline.frame import Frame, Looks
+from buildsys.pipeline.installed import find_others
 from buildsys.pipeline.notes import Notes
 from buildsys.pipeline.paths import machine_objdir, receipts_directory
 from buildsys.pipeline.report import describe_through, describe_up_to_date
 from buildsys.pipeline.runoptions import RunOptions
-from buildsys.pipeline.session import Session, find_others, installed_directory
+from buildsys.pipeline.session import Session, installed_directory
 from buildsys.pipeline.told import Told, render_told
 
 
@@ -50,7 +51,7 @@ def make_frame(
         purpose=f"building {request.target.machine.label}",
         installed=str(installed_directory(request)),
         receipts=str(receipts_directory(request)),
-        others=find_others(session),
+        others=find_others(str(installed_directory(request)), session.plan.paths),
         described=tuple(module.name for module in request.modules),
         told=render_told(told),
     )

@@ -48,9 +48,9 @@ class Ground:
         for path, stamp in watch.stamps:
             numbers = None if stamp is None else stamp.numbers
             former = self._former.find(path)
-            if former is None or former == numbers or path in self._changed or path in made:
+            if former is None or former == numbers or path in made:
                 continue
-            if path in self._names and self._holds_no_more(path, own):
+            if self._holds_no_more(path, own) if path in self._names else path in self._changed:
                 continue
             return replace(watch, is_settled=False)
         return watch

@@ -1,6 +1,7 @@
 """The kmods in a modules directory, whoever put them there."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def find_installed(directory: Path) -> tuple[tuple[str, Path], ...]:
     top = os.fspath(directory)
     found = ((name, f"{top}/{name}/{name}.kmod") for name in names)
     return tuple((name, Path(path)) for name, path in found if os.path.lexists(path))
+
+
+def find_others(directory: str, ours: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Give those of other names than ours, by name."""
+    found = find_installed(Path(directory))
+    return tuple((name, str(path)) for name, path in found if name not in ours)

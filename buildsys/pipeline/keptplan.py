@@ -12,7 +12,7 @@ import marshal
 import os
 import pickle
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
 
@@ -23,7 +23,7 @@ from buildsys.pipeline.keptstep import Body, make_kept_step
 from buildsys.pipeline.step import Graph, Step
 
 DIRECTORY = ".snapshots"
-_MAGIC = b"modbuild plan 3\n"
+_MAGIC = b"modbuild plan 4\n"
 _SIZE_BYTES = 8
 _PATHS = {"PosixPath": PosixPath, "PurePosixPath": PurePosixPath}
 
@@ -33,8 +33,11 @@ def plan_file(objdir: Path, key: bytes) -> Path:
     return objdir / DIRECTORY / f"plan-{snapshot.name_request(key)}.pickle"
 
 
-def render_kept(graph: Graph, head: object, heeded: Sequence[str]) -> bytes:
-    """Spell a plan; head is all but its graph, heeded are the files that decide what it is."""
+def render_kept(graph: Graph, head: object, heeded: Mapping[str, bytes]) -> bytes:
+    """Spell a plan; head is all but its graph, heeded are the files that decide what it is.
+
+    With a digest of what matters of them, as simple.heed gives it.
+    """
     steps, needs = graph.steps, graph.needs
     numbers = {step.name: number for number, step in enumerate(steps)}
     further = [[numbers[name] for name in needs[step.name]] for step in steps]
@@ -49,7 +52,7 @@ def render_kept(graph: Graph, head: object, heeded: Sequence[str]) -> bytes:
             array("I", map(len, further)).tobytes(),
             array("I", [number for some in further for number in some]).tobytes(),
             array("I", map(len, bodies)).tobytes(),
-            list(heeded),
+            dict(heeded),
             hashlib.sha256(content).digest(),
             b"".join(hashlib.sha256(body).digest() for body in bodies),
         )
@@ -101,7 +104,7 @@ class KeptPlan:
         self._recipes: bytes = recipes
         self._counts, self._needs = array("I", counts), array("I", needs)
         self._sizes = array("I", sizes)
-        self.heeded: frozenset[str] = frozenset(heeded)
+        self.heeded: dict[str, bytes] = heeded
         self._head_digest: bytes = head_digest
         self._digests: bytes = digests  # of the steps
 

@@ -17,8 +17,9 @@ from buildsys.base.value import field, frozen, replace
 from buildsys.pipeline.keptplan import DIRECTORY, KeptPlan, plan_file, render_kept
 from buildsys.pipeline.plan import Plan, Surroundings
 from buildsys.pipeline.request import Request
+from buildsys.pipeline.simple import heed
 from buildsys.snapshotfile import render_snapshot
-from buildsys.srctree.sources import Announcement, read_announcement, read_source
+from buildsys.srctree.sources import Announcement, digest_said, read_announcement, read_source
 
 
 @frozen
@@ -51,7 +52,7 @@ def save_planned(
 ) -> bytes:
     """Keep a plan and give its identity; stamps are of every file that planning depends on."""
     stamps = tuple(stamps)
-    content = _render(planned, [path for path, _ in stamps])
+    content = _render(planned, stamps)
     path, guard = _places(objdir, key)
     make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
@@ -103,10 +104,10 @@ def _says_the_same(source: Announcing) -> bool:
     return read_announcement(read_source(source.path)) == source.said
 
 
-def _render(planned: Planned, heeded: Iterable[str]) -> bytes:
+def _render(planned: Planned, stamps: Iterable[tuple[str, Stamp | None]]) -> bytes:
     bare = replace(planned, plan=replace(planned.plan, steps=(), needs={}), identity=b"")
-    heeded = [*heeded, *(source.path for source in planned.announcing)]
-    return render_kept(planned.plan.graph, bare, heeded)
+    announced = {source.path: digest_said(source.said) for source in planned.announcing}
+    return render_kept(planned.plan.graph, bare, heed(stamps, announced))
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:

@@ -181,7 +181,7 @@ def _plan(
 
 def _keep(planned: Planned, options: RunOptions, watch: Watch) -> bytes:
     """Keep a plan for the next run, which without it only takes longer; gives its identity."""
-    stamps = [(path, stamp) for path, stamp in watch.stamps if path in watch.beside]
+    stamps = tuple((path, stamp) for path, stamp in watch.stamps if path in watch.beside)
     try:
         return save_planned(planned.request.config.objdir, options.key, planned, stamps)
     except BuildsysError:
@@ -299,13 +299,6 @@ def _watch_all(
 
 def _find_ours(plan: Plan) -> set[tuple[str, Path]]:
     return {(name, paths.installed / f"{name}.kmod") for name, paths in plan.paths.items()}
-
-
-def find_others(session: Session) -> tuple[tuple[str, str], ...]:
-    """Give the kmods in the modules directory that a run does not install, by name."""
-    ours = _find_ours(session.plan)
-    found = _find_installed(session.request)
-    return tuple((name, str(path)) for name, path in found if (name, path) not in ours)
 
 
 def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from buildsys.base.digest import DIGEST_BYTES, Stamp
+from buildsys.base.digest import ABSENT, DIGEST_BYTES, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import remove_file
 from buildsys.base.value import frozen, mutable
@@ -198,6 +198,21 @@ class StoreFile:
                     if number in array("I", inputs) or number in _split_outputs(outputs)[0]:
                         found.add(_decode(name))
         return found
+
+    def find_missing(self, directory: str) -> set[str]:
+        """Name what steps found missing in a directory."""
+        place = _encode(directory)
+        found: set[str] = set()
+        with self._telling("read"):
+            rows = self._database.execute(
+                "SELECT shadows FROM node WHERE instr(shadows, ?)", (place,)
+            )
+            for shadows in {row[0] for row in rows}:
+                for names, places in unpack_shadows(shadows):
+                    found |= names if directory in places else set()
+            rows = self._database.execute("SELECT path FROM file WHERE digest = ?", (ABSENT,))
+            paths = [_decode(path).rpartition("/") for (path,) in rows]
+        return found | {name for above, _, name in paths if (above or "/") == directory}
 
     def load_trusted(self) -> set[str]:
         """Name the steps whose records can be trusted."""

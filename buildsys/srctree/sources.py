@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildsys.base.digest import digest_bytes
 from buildsys.base.value import frozen
 from buildsys.module.model import ModuleClass
 
@@ -67,6 +68,17 @@ def read_announcement(text: str) -> Announcement | None:
     pieces = "".join(_read_string(text, match["required"]))
     names = tuple(dict.fromkeys(name for name in pieces.split(",") if name.strip()))
     return Announcement(classes.get(match["class"]), names)
+
+
+def digest_said(said: Announcement | None) -> bytes:
+    """Digest what a source says (SHA-256, 32 bytes)."""
+    words = () if said is None else (said.kmod_class and said.kmod_class.value, *said.requires)
+    return digest_bytes(repr(words).encode())
+
+
+def digest_announcement(path: str) -> bytes:
+    """Digest what a source says now."""
+    return digest_said(read_announcement(read_source(path)))
 
 
 def _read_string(text: str, expression: str) -> Sequence[str]:

@@ -13,9 +13,10 @@ from typing import Any
 from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.files import read_whole
 from buildsys.ending import end_well
-from buildsys.pipeline.again import is_simple, run_again
+from buildsys.pipeline.again import run_again
 from buildsys.pipeline.frame import Frame, make_progress, parse_frame
 from buildsys.pipeline.keptplan import KeptPlan, plan_file
+from buildsys.pipeline.simple import find_changes
 from buildsys.snapshot import Snapshot, name_request
 from buildsys.snapshotfile import is_whole
 
@@ -49,11 +50,14 @@ def _act(
     if frame is None:
         return None
     kept = _find_kept(Path(path).parent.parent, key, frame)
-    if kept is None or not is_simple(frame, kept, found.changed):
+    changes = None if kept is None else find_changes(frame, kept, found.changed)
+    if kept is None or changes is None:
         return None
     progress = make_progress(frame.looks)
     name = name_request(key)
-    rerun = run_again(frame, kept, found, os.environ, name, began_ns, progress, _load_retelling)
+    rerun = run_again(
+        frame, kept, found, changes, os.environ, name, began_ns, progress, _load_retelling
+    )
     if rerun is None:
         return None
     status: ExitStatus = _load_retelling().tell(

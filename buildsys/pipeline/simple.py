@@ -1,0 +1,147 @@
+"""Whether what changed is simple enough for the short way: files of steps, and no part of the plan.
+
+A directory that only looks as if files had been taken out and put back (editors that write beside
+a file and rename, a file exchanged by version control) holds the names that it held. A source is a
+part of the plan by what it says of its module.
+"""
+
+import hashlib
+import importlib
+import os
+import re
+import stat
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
+from buildsys.base.value import frozen, replace
+from buildsys.pipeline.frame import Frame
+from buildsys.pipeline.installed import find_others
+from buildsys.pipeline.keptplan import KeptPlan
+from buildsys.pipeline.store import Store
+from buildsys.pipeline.watch import Watch
+
+# What editors leave beside a file while it is open, and afterwards: no make and no compiler asks
+# for such a name.
+_EDITORS = re.compile(r".*~|\..*\.sw[a-z]|\.#.*|#.*#", re.DOTALL)
+
+
+@frozen
+class Changes:
+    """Files and directories that changed, with stamps from before what decides was looked at."""
+
+    files: tuple[str, ...]
+    stamps: Mapping[str, Stamp | None]
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Give the directories."""
+        return tuple(path for path in self.stamps if path not in self.files)
+
+    @property
+    def is_still_so(self) -> bool:
+        """Tell whether all is as it was when it was looked at."""
+        return all(stat_stamp(path) == stamp for path, stamp in self.stamps.items())
+
+
+def digest_listing(directory: str) -> bytes:
+    """Digest the names in a directory, what is a directory and where links lead; b'' for none.
+
+    Not what editors leave there.
+    """
+    names = []
+    try:
+        with os.scandir(directory) as found:
+            for entry in found:
+                if _EDITORS.fullmatch(entry.name) and not entry.is_dir():
+                    continue
+                mark = "/" if entry.is_dir() else ""
+                target = os.readlink(entry.path) if entry.is_symlink() else ""
+                names.append(f"{entry.name}{mark}\0{target}\0")
+    except OSError:
+        return b""
+    content = "\0".join(sorted(names)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(content).digest()
+
+
+def heed(
+    stamps: Iterable[tuple[str, Stamp | None]], announced: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Give what must be so that a plan holds, by path: a digest, b'' where it is the very file.
+
+    stamps are of the files and directories that decide the plan, under which it was made; announced
+    are digests of what sources say of their modules.
+    """
+    heeded = dict(announced)
+    for path, stamp in stamps:
+        is_listed = stamp is not None and os.path.isdir(path)
+        digest = digest_listing(path) if is_listed else b""
+        heeded[path] = digest if stat_stamp(path) == stamp else b""
+    return heeded
+
+
+def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Changes | None:
+    """Tell what changed, where that leaves the plan as it is; None: a whole run must look."""
+    files: list[str] = []
+    stamps: dict[str, Stamp | None] = {}
+    for path in changed:
+        if path == frame.installed:
+            if find_others(path, kept.modules) != frame.others:
+                return None
+            continue
+        digest = kept.heeded.get(path)
+        if _is_directory(path):
+            stamps[path] = stat_stamp(path)
+            if digest is not None and (not digest or digest_listing(path) != digest):
+                return None
+            continue
+        files.append(path)
+        if digest is not None:
+            stamps[path] = stat_stamp(path)
+            if not digest or _digest_announcement(path) != digest:
+                return None
+    return Changes(tuple(files), stamps)
+
+
+def holds_nothing_new(store: Store, directories: Iterable[str]) -> bool:
+    """Tell whether nothing is in directories that steps found missing there."""
+    for directory in directories:
+        missing = store.find_missing(directory)
+        if missing is None or not missing.isdisjoint(_list(directory)):
+            return False
+    return True
+
+
+def watch_changes(
+    watch: Watch, changes: Changes, began_ns: int, has_fine_times: Callable[[str], bool]
+) -> Watch:
+    """Watch what was looked at, too, under the stamps of then; began_ns is from before."""
+    known = dict(watch.stamps)
+    further = [(path, stamp) for path, stamp in changes.stamps.items() if path not in known]
+    is_settled = all(
+        stamp is not None
+        and (stamp.ctime_ns < began_ns - RACY_NANOSECONDS or has_fine_times(path))
+        and (path not in changes.files or known.get(path, stamp) == stamp)
+        for path, stamp in changes.stamps.items()
+    )
+    return replace(
+        watch, stamps=(*watch.stamps, *further), is_settled=watch.is_settled and is_settled
+    )
+
+
+def _digest_announcement(path: str) -> bytes:
+    digest: bytes = importlib.import_module("buildsys.srctree.sources").digest_announcement(path)
+    return digest
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _list(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
