@@ -9,17 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shortway import run_showing
 from workspace import CLONE, STAND, Workspace
 
 RECORD = "obj/amd64-x86_64/.modbuild/store.sqlite3"
-_SHOW = """
-import sys
-from buildsys.__main__ import answer
-status = answer(sys.argv[1:])
-print("long way" if "buildsys.cli" in sys.modules else "short way")
-print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
-sys.exit(status)
-"""
 
 
 @pytest.fixture
@@ -34,16 +27,7 @@ def built(workspace: Workspace) -> Iterator[Workspace]:
 
 def run(workspace: Workspace, *words: str) -> tuple[int, str, str]:
     """Run modbuild; gives the status, its output with the way that was gone, the loaded modules."""
-    ran = subprocess.run(
-        (sys.executable, "-c", _SHOW, *words),
-        cwd=workspace.directory,
-        env=workspace.full_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert "Traceback" not in ran.stderr, ran.stderr
-    return ran.returncode, ran.stdout, ran.stderr
+    return run_showing(words, workspace.directory, workspace.full_environment())
 
 
 def steps(output: str) -> set[str]:
@@ -101,6 +85,7 @@ def test_an_installed_file_of_another_mode_is_installed_again(built: Workspace) 
     [
         ("modules/beta/alpha.h", "int alpha_count(void);\n#define ALPHA_STEP 1\n"),  # a shadow
         ("modules/new/new.txt", "a directory that might become a module\n"),
+        ("modules/alpha/further.c", "int further;\n"),
         ("modbuild.yaml", "{}\n"),
         ("modules/alpha/alpha.yaml", "class: misc\nsources: [alpha.c]\ninclude: [.]\n"),
         (f"{STAND}/other/other.kmod", "another's\n"),

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from shortway import run_showing
 from treeworkspace import TreeWorkspace, find_program, write_program
 
 
@@ -31,6 +32,20 @@ def test_a_source_that_comes_to_require_a_module_has_it_installed(tree: TreeWork
     change(source, 'null, "offers"', 'null, "sets"')
     assert tree.run("install", "null").status == 0
     assert (tree.work / "destdir/stand/amd64/10.99.12/modules/sets/sets.kmod").exists()
+
+
+def test_a_source_that_says_the_same_of_its_module_goes_the_short_way(tree: TreeWorkspace) -> None:
+    words = ("build", "--src", str(tree.source), "-m", "amd64", "null")
+    assert run_showing(words, tree.work, tree.environment())[0] == 0
+    source = tree.source / "sys/modules/null/null.c"
+    change(source, "null, NULL", "null,  NULL")
+    output = run_showing(words, tree.work, tree.environment())[1]
+    assert output.endswith("short way\n"), output
+    assert "compile  null/null.o" in output
+    change(source, "null,  NULL", 'null, "offers"')
+    output = run_showing(words, tree.work, tree.environment())[1]
+    assert output.endswith("long way\n"), output
+    assert "offers" in output
 
 
 def test_another_way_to_tell_the_release_is_seen(tree: TreeWorkspace) -> None:
