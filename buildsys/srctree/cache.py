@@ -2,23 +2,27 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, Stamp, digest_file, stat_stamp
-from buildsys.base.files import make_directory, write_whole
+from buildsys.base.digest import ABSENT, Stamp, digest_bytes, digest_file, stat_stamp
+from buildsys.base.files import make_directory, read_whole, write_whole
 from buildsys.srctree.query import Evaluation
 
-_FORMAT = 6
+_FORMAT = 7
 _YOUNG_NANOSECONDS = 1_000_000_000  # a stamp this young may belong to a later edit, too
 
 Row = list[int | str]
 
 
 class EvaluationCache:
-    """Evaluations by directory in one JSON file; key is all that decides beside the files."""
+    """Evaluations by directory in one JSON file; key is all that decides beside the files.
 
-    def __init__(self, path: Path, key: str) -> None:
+    lines names files of which only the lines with a word matter.
+    """
+
+    def __init__(self, path: Path, key: str, lines: Mapping[str, bytes] | None = None) -> None:
+        self._lines = lines or {}
         self._path = path
         self._key = key
         self._files: dict[str, Row] = {}  # ctime, mtime, size, inode, digest
@@ -101,7 +105,10 @@ class EvaluationCache:
         known = self._files.get(path)
         if known is not None and known[:-1] == row:
             return str(known[-1])
-        digest = b"\1".hex() if Path(path).is_dir() else digest_file(path).hex()
+        if path in self._lines:
+            digest = _digest_lines(path, self._lines[path])
+        else:
+            digest = b"\1".hex() if Path(path).is_dir() else digest_file(path).hex()
         if time.time_ns() - stamp.ctime_ns > _YOUNG_NANOSECONDS:
             self._files[path] = [*row, digest]
             self._is_changed = True
@@ -123,6 +130,12 @@ class EvaluationCache:
                 self._known[known.directory] = (known, row["digests"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             self._files, self._notes, self._known = {}, {}, {}
+
+
+def _digest_lines(path: str, word: bytes) -> str:
+    """Digest the lines of a file that have a word in them."""
+    lines = read_whole(Path(path)).split(b"\n")
+    return digest_bytes(b"\n".join(line for line in lines if word in line)).hex()
 
 
 def _row(stamp: Stamp) -> Row:

@@ -24,8 +24,11 @@ from buildsys.srctree.reading import ModuleReader
 from buildsys.srctree.sources import Announcement, read_announcement, read_source
 
 MODULES = "sys/modules"
-# Read by conf/osrelease.sh, which makefiles ask for the release (!=): no makefile names them.
-_BEHIND_SHELL = ("sys/sys/param.h", "sys/conf/osrelease.sh")
+# conf/osrelease.sh, which makefiles ask for the release (!=), and what it reads: no makefile names
+# them. Of the header it takes the line that defines __NetBSD_Version__.
+_VERSION_HEADER = "sys/sys/param.h"
+_VERSION = b"__NetBSD_Version__"
+_BEHIND_SHELL = (_VERSION_HEADER, "sys/conf/osrelease.sh")
 
 
 @frozen
@@ -74,7 +77,8 @@ def read_tree(
     evaluated at all; a directory that fails is a trouble.
     """
     make_directory(setup.objdir)
-    cache = EvaluationCache(cache_path, setup.key)
+    lines = {f"{setup.source}/{_VERSION_HEADER}": _VERSION}
+    cache = EvaluationCache(cache_path, setup.key, lines)
     announcements: dict[str, Announcement | None] = {}
 
     def announce(path: str) -> Announcement | None:

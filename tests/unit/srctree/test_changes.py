@@ -66,6 +66,18 @@ def test_another_release_is_seen_behind_a_shell_call(tree: TreeWorkspace) -> Non
     assert (tree.work / "destdir/stand/amd64/10.99.13/modules/null/null.kmod").exists()
 
 
+def test_an_edit_of_param_h_that_leaves_the_release_starts_no_make(tree: TreeWorkspace) -> None:
+    tree.build("offers", "null")
+    tree.count_makes()
+    tree.edit("sys/sys/param.h", "#define", "#define HAS_MORE 1\n#define")
+    ran = tree.build("offers", "null")
+    assert "compile  offers/offers.o" in ran.text
+    assert tree.count_makes() == 0
+    tree.edit("sys/sys/param.h", "1099001200", "1099001300")
+    tree.build("offers", "null")
+    assert tree.count_makes() > 0
+
+
 def test_what_is_generated_into_an_object_directory_behind_a_link_is_seen(
     tree: TreeWorkspace,
 ) -> None:
