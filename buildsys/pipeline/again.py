@@ -16,7 +16,7 @@ from buildsys.base.digest import stat_stamp
 from buildsys.base.errors import ExitStatus
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
-from buildsys.base.value import frozen
+from buildsys.base.value import frozen, replace
 from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.ground import Ground
@@ -25,7 +25,7 @@ from buildsys.pipeline.installed import find_others
 from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
-from buildsys.pipeline.outcome import RunResult
+from buildsys.pipeline.outcome import RunResult, make_failed
 from buildsys.pipeline.scratch import hold_scratch
 from buildsys.pipeline.simple import Changes, holds_nothing_new, watch_changes
 from buildsys.pipeline.staleness import find_stale, forget_changed_modes
@@ -182,7 +182,18 @@ class _Again:
             result = session.install_passed(
                 load_whole(self.kept), options, store, self.executor, self.progress, jobs, result
             )
-        return result
+        return self._add_refused(result) if self.frame.refused else result
+
+    def _add_refused(self, result: RunResult) -> RunResult:
+        """Have a result tell of all kmods that are not fit, where others are so than before."""
+        modules = {step.module for step in self.graph.steps}
+        if result.exit_status is ExitStatus.DONE and modules.isdisjoint(self.frame.refused):
+            return result
+        found = find_stale(load_whole(self.kept).plan.graph, self.store)
+        told = {failed.step.name for failed in result.failed}
+        more = [step for step in found.refused if step.name not in told]
+        refused = (make_failed(step, self.executor.refusal(step)) for step in more)
+        return replace(result, failed=(*result.failed, *refused))
 
     def _read_all(self, stale: Collection[str]) -> None:
         """Read steps and records now: programs run, and a damaged plan ends it before doit does."""

@@ -44,6 +44,7 @@ class Frame:
     receipts: str
     others: tuple[tuple[str, str], ...]
     described: tuple[str, ...]  # all modules, planned or not
+    refused: tuple[str, ...]  # modules that are not fit
     told: bytes
 
     @property

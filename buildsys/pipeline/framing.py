@@ -9,7 +9,12 @@ from buildsys.pipeline.frame import Frame, Looks
 from buildsys.pipeline.installed import find_others
 from buildsys.pipeline.notes import Notes
 from buildsys.pipeline.paths import machine_objdir, receipts_directory
-from buildsys.pipeline.report import describe_through, describe_up_to_date
+from buildsys.pipeline.report import (
+    describe_end,
+    describe_failures,
+    describe_through,
+    describe_up_to_date,
+)
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.session import Session, installed_directory
 from buildsys.pipeline.told import Told, render_told
@@ -23,12 +28,12 @@ def make_told(
     fixed: Notes,
 ) -> Told:
     """Give what a run says; directory is where names of files are relative to."""
-    return Told(
-        describe_through(session, has_install, directory),
-        describe_up_to_date(session, has_install, directory),
-        fixed,
-        findings,
-    )
+    through, end = describe_through(session, has_install, directory), describe_end(session)
+    up_to_date = describe_up_to_date(session, has_install, directory)
+    refusals = describe_failures(session.result)
+    if refusals:
+        up_to_date = f"Nothing to do: {through}{end}"
+    return Told(through, up_to_date, refusals, end, fixed, findings)
 
 
 def make_frame(
@@ -36,11 +41,11 @@ def make_frame(
 ) -> Frame:
     """Give what a further run of the same request needs.
 
-    With a launcher, where what is left over is removed, and where kmods are not fit, there is more
-    to do than run steps.
+    With a launcher, where what is left over is removed, and where kmods are not fit that would be
+    installed, there is more to do than run steps.
     """
-    request = session.request
-    is_simple = not request.config.launcher and not options.has_prune and not session.result.failed
+    request, result = session.request, session.result
+    is_simple = not request.config.launcher and not options.has_prune and not result.left_out
     return Frame(
         plan=session.identity if is_simple else b"",
         token=session.token,
@@ -53,5 +58,6 @@ def make_frame(
         receipts=str(receipts_directory(request)),
         others=find_others(str(installed_directory(request)), session.plan.paths),
         described=tuple(module.name for module in request.modules),
+        refused=tuple(failed.step.module for failed in result.failed),
         told=render_told(told),
     )

@@ -60,6 +60,14 @@ class StepFailed:
     output: str
 
 
+def make_failed(step: Step, error: BuildsysError) -> StepFailed:
+    """Take down what a step failed of."""
+    match error:
+        case StepError():
+            return StepFailed(step, error.kind, str(error), error.argv, error.output)
+    return StepFailed(step, FailureKind.COMMAND, str(error), (), "")
+
+
 @frozen
 class RunResult:
     """What became of a plan; left_out are steps that could not start, after a failure.

@@ -18,8 +18,8 @@ from buildsys.pipeline.outcome import (
     RefusedError,
     RunResult,
     StepDone,
-    StepError,
     StepFailed,
+    make_failed,
 )
 from buildsys.pipeline.staleness import Staleness, find_stale
 from buildsys.pipeline.step import Graph, Step
@@ -204,13 +204,6 @@ def _advance(work: Work, result: CommandResult | BuildsysError | None) -> Call:
     return work.send(result) if isinstance(result, CommandResult) else work.throw(result)
 
 
-def _make_failed(step: Step, error: BuildsysError) -> StepFailed:
-    match error:
-        case StepError():
-            return StepFailed(step, error.kind, str(error), error.argv, error.output)
-    return StepFailed(step, FailureKind.COMMAND, str(error), (), "")
-
-
 @frozen
 class _Status:
     """What doit's runner wants to know of a task."""
@@ -260,7 +253,7 @@ class _Run:
     def tell_refused(self, steps: Iterable[Step]) -> None:
         """Take down the checks that refused their kmods, and would again."""
         for step in steps:
-            failed = _make_failed(step, self._executor.refusal(step))
+            failed = make_failed(step, self._executor.refusal(step))
             self.failed.append(failed)
             self.progress.fail(failed)
 
@@ -268,7 +261,7 @@ class _Run:
         """Tell whether a step is a check that refused its kmod, and take that down."""
         if step.kind != "check" or not self.store.is_refused(step.record):
             return False
-        self.errors[step.name] = _make_failed(step, self._executor.refusal(step))
+        self.errors[step.name] = make_failed(step, self._executor.refusal(step))
         return True
 
     def _make_task(self, step: Step, needs: Iterable[str]) -> Any:
@@ -291,7 +284,7 @@ class _Run:
 
     def fail(self, name: str, error: BuildsysError) -> Any:
         """Take down that a step failed, and why."""
-        self.errors[name] = failed = _make_failed(self.steps[name], error)
+        self.errors[name] = failed = make_failed(self.steps[name], error)
         if isinstance(error, RefusedError):
             self.refusals[name] = error.inputs
         return exceptions.TaskFailed(failed.message)

@@ -15,11 +15,14 @@ from buildsys.pipeline.notes import Notes
 class Told:
     """through says how far the modules came, up_to_date that nothing was to do.
 
-    fixed is what is said each time; findings are those of verdicts, by module.
+    refusals is what is said of kmods that are not fit, end how many these are; '' for none. fixed
+    is what is said each time; findings are those of verdicts, by module.
     """
 
     through: str
     up_to_date: str
+    refusals: str
+    end: str
     fixed: Notes
     findings: Mapping[str, tuple[Finding, ...]]
 
@@ -31,20 +34,21 @@ def render_told(told: Told) -> bytes:
         for name, some in told.findings.items()
     }
     fixed = (told.fixed.lines, told.fixed.doubts)
-    return marshal.dumps((told.through, told.up_to_date, fixed, findings))
+    texts = (told.through, told.up_to_date, told.refusals, told.end)
+    return marshal.dumps((texts, fixed, findings))
 
 
 def parse_told(content: bytes) -> Told:
     """Read what render_told wrote."""
     found: Any = marshal.loads(content)  # noqa: S302  # the snapshot has a digest over it
-    through, up_to_date, fixed, findings = found
+    (through, up_to_date, refusals, end), fixed, findings = found
     made = {
         name: tuple(
             Finding(rule, Severity(weight), Path(path), *rest) for rule, weight, path, *rest in some
         )
         for name, some in findings.items()
     }
-    return Told(through, up_to_date, Notes(*fixed), made)
+    return Told(through, up_to_date, refusals, end, Notes(*fixed), made)
 
 
 def _rest(one: Finding) -> tuple[Any, ...]:
@@ -54,5 +58,6 @@ def _rest(one: Finding) -> tuple[Any, ...]:
 def find_answer(frame: Frame, told: Told, notes: Notes) -> str:
     """Give what the snapshot says when nothing changed: the status, and what is told."""
     is_short = frame.looks.is_quiet and frame.is_done
-    lines = notes.doubts if is_short else (*notes.lines, *notes.doubts, told.up_to_date)
+    said = (*notes.lines, *notes.doubts, told.up_to_date)
+    lines = notes.doubts if is_short else tuple(filter(None, (told.refusals, *said)))
     return f"{frame.status}" + "".join(f"{line}\n" for line in lines)

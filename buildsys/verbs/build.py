@@ -23,11 +23,9 @@ from buildsys.pipeline.framing import make_frame, make_told
 from buildsys.pipeline.notes import Notes, describe_left_over, make_notes
 from buildsys.pipeline.plancache import Planned
 from buildsys.pipeline.report import (
-    describe_end,
     describe_failures,
     describe_pruned,
     describe_summary,
-    describe_through,
     describe_up_to_date,
 )
 from buildsys.pipeline.runoptions import RunOptions
@@ -151,22 +149,8 @@ def tell_end(
     if session.is_complete and is_last and session.watch.is_settled:
         told = make_told(session, options.has_install, context.directory, findings, fixed)
         frame = make_frame(session, options, looks, status, told)
-        if session.result.failed:
-            answer = _describe_refused(session, options, context.directory, notes, status)
-        else:
-            answer = find_answer(frame, told, notes)
-        _save_snapshot(session, context, frame, answer)
+        _save_snapshot(session, context, frame, find_answer(frame, told, notes))
     return status
-
-
-def _describe_refused(
-    session: Session, options: RunOptions, directory: Path, notes: Notes, status: ExitStatus
-) -> str:
-    """Give what a next run says where kmods are not fit: why, and how far the others are."""
-    through = describe_through(session, options.has_install, directory)
-    lines = [describe_failures(session.result), *notes.lines, *notes.doubts]
-    lines.append(f"Nothing to do: {through}{describe_end(session)}")
-    return f"{int(status)}" + "".join(f"{line}\n" for line in lines)
 
 
 def _describe(

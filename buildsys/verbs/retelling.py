@@ -33,7 +33,8 @@ def tell(
     """Say what came of a run, and leave a snapshot in path; gives the exit status."""
     directory = Path.cwd()
     receipts = load_receipts(Path(frame.receipts), frozenset(frame.described))
-    if rerun.result.exit_status is not ExitStatus.DONE or rerun.result.moved:
+    has_others = not {step.module for step in rerun.steps}.isdisjoint(frame.refused)
+    if rerun.result.exit_status is not ExitStatus.DONE or rerun.result.moved or has_others:
         build = importlib.import_module("buildsys.verbs.build")
         environment = dict(os.environ)
         status: ExitStatus = build.tell_rerun(
@@ -67,8 +68,8 @@ def _describe(frame: Frame, told: Told, notes: Notes, rerun: Rerun) -> str:
     if frame.looks.is_quiet and frame.is_done:
         return "\n".join(notes.doubts)
     work = rerun.result
-    last = f"{told.through} ({describe_work(work)})" if work.done else told.up_to_date
-    return "\n".join((*notes.lines, *notes.doubts, last))
+    last = f"{told.through} ({describe_work(work)}){told.end}" if work.done else told.up_to_date
+    return "\n".join(filter(None, (told.refusals, *notes.lines, *notes.doubts, last)))
 
 
 def _save(found: Snapshot, path: Path, key: bytes, answer: str, frame: Frame, rerun: Rerun) -> None:

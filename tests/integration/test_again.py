@@ -251,6 +251,56 @@ def test_others_are_built_though_one_is_known_to_be_unfit(workspace: Workspace) 
     assert "metalog:METALOG" not in steps(output)
 
 
+def test_beside_an_unfit_module_others_are_built_the_short_way(workspace: Workspace) -> None:
+    make_unfit(workspace)
+    for _ in range(2):
+        assert run(workspace, "build", "-k")[0] == 2
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, said = run(workspace, "build", "-k")
+    assert (status, output.splitlines()[-1]) == (2, "short way")
+    assert {"compile:alpha/alpha.o", "check:alpha"} <= steps(output)
+    assert "nothing offers frobnicate" in said
+    assert "3 modules: 3 built, 2 checked (" in said
+    assert "1 module not fit to be loaded" in said
+    status, output, said = run(workspace, "build", "-k")
+    assert (status, steps(output), is_quick(said)) == (2, set(), True)
+    assert "Nothing to do: 3 modules: 3 built, 2 checked" in said
+    made = workspace.path("obj/amd64-x86_64/alpha/alpha.kmod").read_bytes()
+    workspace.run("build", "-k", "-O", "anew")
+    assert workspace.path("anew/amd64-x86_64/alpha/alpha.kmod").read_bytes() == made
+
+
+def test_all_unfit_modules_are_told_where_one_more_is(workspace: Workspace) -> None:
+    make_unfit(workspace)
+    run(workspace, "build", "-k")
+    workspace.edit("modules/beta/beta.c", "static void", "int meddle(int);\nstatic void")
+    workspace.edit("modules/beta/beta.c", "+ ALPHA_STEP", "+ meddle(1)")
+    status, output, said = run(workspace, "build", "-k")
+    assert (status, "check:beta" in steps(output)) == (2, True)
+    assert "nothing offers frobnicate" in said
+    assert "nothing offers meddle" in said
+    assert "3 modules: 3 built, 1 checked (" in said
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count ++=")
+    status, output, said = run(workspace, "build", "-k")
+    assert status == 1
+    assert "2 modules not fit to be loaded\n1 step failed" in said
+
+
+def test_an_unfit_module_is_mended_the_short_way(workspace: Workspace) -> None:
+    make_unfit(workspace)
+    run(workspace, "build", "-k")
+    workspace.edit("modules/gamma/gamma.c", "frobnicate(1) + ", "frobnicate(1)  + ")
+    status, output, said = run(workspace, "build", "-k")
+    assert (status, steps(output)) == (2, {"compile:gamma/gamma.o"})
+    assert "nothing offers frobnicate" in said
+    workspace.edit("modules/gamma/gamma.c", "frobnicate(1)  + ", "")
+    status, output, said = run(workspace, "build", "-k")
+    assert (status, "check:gamma" in steps(output)) == (0, True)
+    assert "3 modules: 3 built, 3 checked (" in output
+    assert "frobnicate" not in output + said.partition("\n__future__")[0]
+    assert run(workspace, "build", "-k")[0] == 0
+
+
 def test_a_kernel_that_offers_it_makes_the_kmod_fit(workspace: Workspace) -> None:
     make_unfit(workspace)
     text = "".join(f"ffffffff802000{n}0 T {name}\n" for n, name in enumerate(OFFERED))
