@@ -192,7 +192,9 @@ class _Again:
         found = find_stale(load_whole(self.kept).plan.graph, self.store)
         told = {failed.step.name for failed in result.failed}
         more = [step for step in found.refused if step.name not in told]
-        refused = (make_failed(step, self.executor.refusal(step)) for step in more)
+        refused = tuple([make_failed(step, self.executor.refusal(step)) for step in more])
+        for failed in refused:
+            self.progress.fail(failed)
         return replace(result, failed=(*result.failed, *refused))
 
     def _read_all(self, stale: Collection[str]) -> None:
