@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from workspace import Workspace
+
 _SHOW = """
 import sys
 from buildsys.__main__ import answer
@@ -29,3 +31,13 @@ def run_showing(
     )
     assert "Traceback" not in ran.stderr, ran.stderr
     return ran.returncode, ran.stdout, ran.stderr
+
+
+def run(workspace: Workspace, *words: str) -> tuple[int, str, str]:
+    """Run modbuild; gives the status, its output with the way that was gone, the loaded modules."""
+    return run_showing(words, workspace.directory, workspace.full_environment())
+
+
+def steps(output: str) -> set[str]:
+    lines = (line.split() for line in output.splitlines() if line.startswith("#  "))
+    return {f"{words[1]}:{words[2]}" for words in lines}

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shortway import run_showing
-from workspace import CLONE, STAND, Workspace
+from shortway import run, steps
+from workspace import STAND, Workspace
 
 RECORD = "obj/amd64-x86_64/.modbuild/store.sqlite3"
 
@@ -23,16 +23,6 @@ def built(workspace: Workspace) -> Iterator[Workspace]:
     assert workspace.install().is_nothing_to_do
     assert workspace.digests() == workspace.build_anew()
     assert workspace.temporaries() == []
-
-
-def run(workspace: Workspace, *words: str) -> tuple[int, str, str]:
-    """Run modbuild; gives the status, its output with the way that was gone, the loaded modules."""
-    return run_showing(words, workspace.directory, workspace.full_environment())
-
-
-def steps(output: str) -> set[str]:
-    lines = (line.split() for line in output.splitlines() if line.startswith("#  "))
-    return {f"{words[1]}:{words[2]}" for words in lines}
 
 
 def test_an_edited_source_goes_the_short_way(built: Workspace) -> None:
@@ -201,162 +191,6 @@ def test_two_requests_of_one_objdir_know_of_each_others_edits(built: Workspace) 
     status, output, _ = run(built, "install")
     assert (status, steps(output) & {"compile:alpha/alpha.o", "link:alpha"}) == (0, set())
     assert Path(built.path(f"{STAND}/alpha/alpha.kmod")).exists()
-
-
-OFFERED = ("kobj_sym_lookup", "printf", "frobnicate")
-UNFIT = "gamma_table(int), frobnicate(int);"
-
-
-def make_unfit(workspace: Workspace) -> None:
-    workspace.edit("modules/gamma/gamma.c", "gamma_table(int);", UNFIT)
-    workspace.edit("modules/gamma/gamma.c", "SHAPE", "frobnicate(1) + SHAPE")
-
-
-def is_quick(loaded: str) -> bool:
-    return not any(name.startswith("buildsys.pipeline") for name in loaded.split())
-
-
-def test_that_a_kmod_is_not_fit_is_known_while_nothing_changes(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    status, output, said = run(workspace, "install", "-k")
-    assert (status, "link:gamma" in steps(output)) == (2, True)
-    installed = workspace.digests()
-    assert any(name.endswith("beta.kmod") for name in installed)
-    assert not any(name.endswith("gamma.kmod") for name in installed)
-    for _ in range(2):
-        status, output, said = run(workspace, "install", "-k")
-        assert (status, steps(output), is_quick(said)) == (2, set(), True)
-        assert "nothing offers frobnicate" in said
-        assert "Nothing to do: 3 modules: 3 built, 2 checked, 2 installed in " in said
-        assert "1 module not fit to be loaded" in said
-    assert workspace.digests() == installed
-    workspace.edit("modules/gamma/gamma.c", "frobnicate(1) + ", "")
-    assert run(workspace, "install", "-k")[0] == 0
-    assert workspace.install("-k").is_nothing_to_do
-    assert workspace.digests() == workspace.build_anew()
-
-
-def test_others_are_built_though_one_is_known_to_be_unfit(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    workspace.run("install", "-k")
-    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
-    for words in (("install", "-k"), ("install",), ("build",)):
-        status, output, said = run(workspace, *words)
-        assert status == 2
-        assert "nothing offers frobnicate" in said
-        assert ("compile:alpha/alpha.o" in steps(output)) == (words == ("install", "-k"))
-    workspace.edit("modules/alpha/alpha.c", "count -=", "count *=")
-    status, output, _ = run(workspace, "install")  # without -k, too, all that can be done is
-    assert (status, {"link:alpha", "check:alpha"} <= steps(output)) == (2, True)
-    assert "metalog:METALOG" not in steps(output)
-
-
-def test_beside_an_unfit_module_others_are_built_the_short_way(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    for _ in range(2):
-        assert run(workspace, "build", "-k")[0] == 2
-    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
-    status, output, said = run(workspace, "build", "-k")
-    assert (status, output.splitlines()[-1]) == (2, "short way")
-    assert {"compile:alpha/alpha.o", "check:alpha"} <= steps(output)
-    assert "nothing offers frobnicate" in said
-    assert "3 modules: 3 built, 2 checked (" in said
-    assert "1 module not fit to be loaded" in said
-    status, output, said = run(workspace, "build", "-k")
-    assert (status, steps(output), is_quick(said)) == (2, set(), True)
-    assert "Nothing to do: 3 modules: 3 built, 2 checked" in said
-    made = workspace.path("obj/amd64-x86_64/alpha/alpha.kmod").read_bytes()
-    workspace.run("build", "-k", "-O", "anew")
-    assert workspace.path("anew/amd64-x86_64/alpha/alpha.kmod").read_bytes() == made
-
-
-def test_all_unfit_modules_are_told_where_one_more_is(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    run(workspace, "build", "-k")
-    workspace.edit("modules/beta/beta.c", "static void", "int meddle(int);\nstatic void")
-    workspace.edit("modules/beta/beta.c", "+ ALPHA_STEP", "+ meddle(1)")
-    status, output, said = run(workspace, "build", "-k")
-    assert (status, "check:beta" in steps(output)) == (2, True)
-    assert "nothing offers frobnicate" in said
-    assert "nothing offers meddle" in said
-    assert "3 modules: 3 built, 1 checked (" in said
-    workspace.edit("modules/alpha/alpha.c", "count +=", "count ++=")
-    status, output, said = run(workspace, "build", "-k")
-    assert status == 1
-    assert "2 modules not fit to be loaded\n1 step failed" in said
-
-
-def test_an_unfit_module_is_mended_the_short_way(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    run(workspace, "build", "-k")
-    workspace.edit("modules/gamma/gamma.c", "frobnicate(1) + ", "frobnicate(1)  + ")
-    status, output, said = run(workspace, "build", "-k")
-    assert (status, steps(output)) == (2, {"compile:gamma/gamma.o"})
-    assert "nothing offers frobnicate" in said
-    workspace.edit("modules/gamma/gamma.c", "frobnicate(1)  + ", "")
-    status, output, said = run(workspace, "build", "-k")
-    assert (status, "check:gamma" in steps(output)) == (0, True)
-    assert "3 modules: 3 built, 3 checked (" in output
-    assert "frobnicate" not in output + said.partition("\n__future__")[0]
-    assert run(workspace, "build", "-k")[0] == 0
-
-
-def test_a_kernel_that_offers_it_makes_the_kmod_fit(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    text = "".join(f"ffffffff802000{n}0 T {name}\n" for n, name in enumerate(OFFERED))
-    workspace.write("kernel.nm", text.replace("frobnicate", "another"))
-    workspace.write("modbuild.yaml", "kernel: kernel.nm\nmachine: amd64\nrelease: 10.99.12\n")
-    assert run(workspace, "install", "-k")[0] == 2
-    assert run(workspace, "install", "-k")[0] == 2
-    workspace.write("kernel.nm", text)
-    status, output, _ = run(workspace, "install", "-k")
-    assert (status, "check:gamma" in steps(output)) == (0, True)
-
-
-def test_what_is_installed_in_part_is_made_again_when_it_is_taken_away(
-    workspace: Workspace,
-) -> None:
-    workspace.install()
-    make_unfit(workspace)
-    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
-    assert run(workspace, "install", "-k")[0] == 2
-    expected = workspace.digests()
-    for name in ("alpha/alpha.kmod", "beta/beta.kmod"):
-        workspace.path(f"{STAND}/{name}").unlink()
-        assert run(workspace, "install", "-k")[0] == 2
-        assert workspace.digests() == expected
-    status, output, said = run(workspace, "install", "-k")
-    assert (status, steps(output), is_quick(said)) == (2, set(), True)
-
-
-def test_a_refused_kmod_stays_refused_when_what_it_needs_is_made_again_and_equal(
-    workspace: Workspace,
-) -> None:
-    workspace.edit("modules/beta/beta.c", "static void", "int frobnicate(int);\nstatic void")
-    workspace.edit("modules/beta/beta.c", "+ ALPHA_STEP", "+ frobnicate(1)")
-    for words in (("install",), ("install", "-k")):
-        assert run(workspace, *words)[0] == 2
-        workspace.edit("modules/alpha/alpha.c", "count", "count ")
-        status, output, said = run(workspace, *words)
-        assert (status, steps(output)) == (2, {"compile:alpha/alpha.o"})
-        assert "nothing offers frobnicate" in said
-
-
-def test_doit_does_not_take_a_refused_kmod_for_done(workspace: Workspace) -> None:
-    make_unfit(workspace)
-    assert run(workspace, "build")[0] == 2
-    (workspace.directory / "dodo.py").symlink_to(CLONE / "dodo.py")
-    (workspace.directory / "pyproject.toml").symlink_to(CLONE / "pyproject.toml")
-    for _ in range(2):
-        ran = subprocess.run(
-            (sys.executable, "-m", "doit", "build:gamma"),
-            cwd=workspace.directory,
-            env=workspace.full_environment(),
-            capture_output=True,
-            text=True,
-        )
-        assert ran.returncode != 0, ran.stdout
-        assert "frobnicate" in ran.stdout + ran.stderr
 
 
 def forget(workspace: Workspace, *records: str) -> None:
