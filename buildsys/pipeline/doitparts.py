@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 _PACKAGE = "doit"
-_SELDOM = ("inspect", "pdb")  # a fourth of the time that all takes
+_SELDOM = ("getopt", "inspect", "pdb", "traceback")  # a half of the time that all takes
 
 
 class _Seldom(types.ModuleType):
