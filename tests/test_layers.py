@@ -318,7 +318,15 @@ LOADED = {
     | {"base.shipped", "pipeline.descriptors", "toolchain", "toolchain.machine"}
     | {"toolchain.model", "verbs.listing"},
     ("info", "FILE"): VERB
-    | {"base.digest", "elf", "elf.describe", "elf.memory", "elf.model", "elf.modinfo"}
+    | {
+        "base.digest",
+        "base.standin",
+        "elf",
+        "elf.describe",
+        "elf.memory",
+        "elf.model",
+        "elf.modinfo",
+    }
     | {"elf.notes", "elf.reader", "elf.relocnames", "verbs.info"},
 }
 

@@ -18,10 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elftools.elf import enums
-from elftools.elf.structs import ELFStructs
-
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.standin import standing_in
 from buildsys.base.value import frozen
 from buildsys.elf.model import (
     EM_MIPS,
@@ -41,6 +39,10 @@ from buildsys.elf.model import (
     string_at,
 )
 from buildsys.elf.relocnames import relocation_names as own_relocation_names
+
+with standing_in("inspect", "pdb", "traceback"):
+    from elftools.elf import enums
+    from elftools.elf.structs import ELFStructs
 
 MAGIC = b"\x7fELF"
 MAXIMUM_TABLE_BYTES = 16 << 20  # the largest symbol or relocation table that is read

@@ -12,15 +12,10 @@ import sys
 import types
 from typing import Any
 
+from buildsys.base.standin import standing_in
+
 _PACKAGE = "doit"
 _SELDOM = ("getopt", "inspect", "pdb", "traceback")  # a half of the time that all takes
-
-
-class _Seldom(types.ModuleType):
-    """Stands in for a module of Python's library until something of it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _import_parts(*names: str) -> list[Any]:
@@ -31,13 +26,12 @@ def _import_parts(*names: str) -> list[Any]:
         raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
     package = types.ModuleType(_PACKAGE)
     package.__path__ = list(found.submodule_search_locations)
-    standing_in = {name: _Seldom(name) for name in _SELDOM if name not in sys.modules}
-    sys.modules.update({_PACKAGE: package, **standing_in})
+    sys.modules[_PACKAGE] = package
     try:
-        return [importlib.import_module(f"{_PACKAGE}.{name}") for name in names]
+        with standing_in(*_SELDOM):
+            return [importlib.import_module(f"{_PACKAGE}.{name}") for name in names]
     finally:
-        for name in (_PACKAGE, *standing_in):
-            del sys.modules[name]
+        del sys.modules[_PACKAGE]
 
 
 control, exceptions, globals_, runner, tasking = _import_parts(
