@@ -3,7 +3,7 @@
 Importing the package 'doit' loads its commands, plugins and dodo files' helpers, which takes twice
 as long as what runs tasks. So its parts are imported below a stand-in for the package, which goes
 at once: whoever imports doit afterwards gets the real one, with these very parts. What they name
-for Python actions and for a debugger, and what we do not use, is loaded when it is used.
+for Python actions, a debugger and processes of its own is loaded when it is used: half of the time.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import Any
 from buildsys.base.standin import standing_in
 
 _PACKAGE = "doit"
-_SELDOM = ("getopt", "inspect", "pdb", "traceback")  # a half of the time that all takes
+_SELDOM = ("getopt", "inspect", "multiprocessing.reduction", "pdb", "traceback")
 
 
 def _import_parts(*names: str) -> list[Any]:

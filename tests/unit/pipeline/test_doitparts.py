@@ -14,6 +14,8 @@ _COMMON = "import sys; from buildsys.pipeline import doitparts as parts; "
         "assert not {'inspect', 'pdb', 'traceback', 'getopt', 'doit'} & sys.modules.keys()",
         "assert parts.tasking.inspect.signature(lambda one: one).parameters.keys() == {'one'}",
         "import inspect; assert inspect.isclass(int); assert parts.tasking.inspect.isclass(int)",
+        "import multiprocessing; queue = multiprocessing.get_context('fork').Queue();"
+        " queue.put(1); assert queue.get() == 1",
         "import doit; from doit import control; assert control is parts.control; assert doit.run",
         "failed = parts.exceptions.TaskFailed('words', ValueError('why'));"
         " assert 'why' in failed.get_msg()",
