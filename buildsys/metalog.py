@@ -31,7 +31,7 @@ _ESCAPE = re.compile(
 _PLAIN = re.compile(rb"[!-\"$-\[\]-~]*")  # what encodes to itself
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BLANKS = re.compile(rb"[ \t]+")
-_ODD = re.compile(rb"[\\\t\r]|//|/\.\.?/| $|\n\n", re.MULTILINE)  # what we do not write
+_ODD = re.compile(rb"[\\\t\r]|//|/\.\.?(?:[/ ]|$)| $|\n\n", re.MULTILINE)  # what we do not write
 
 
 class EntryType(enum.Enum):

@@ -121,7 +121,9 @@ class Snapshot:
     message is what to say when changed is empty; frame is what a run that goes on from here needs.
     """
 
-    __slots__ = ("_places", "changed", "columns", "content", "frame", "groups", "message")
+    __slots__ = (
+        "_numbers", "_places", "changed", "columns", "content", "frame", "groups", "message",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -138,6 +140,7 @@ class Snapshot:
         self.groups = groups  # each: a directory, and names in it
         self.changed: list[str] = []
         self._places: dict[str, tuple[int, list[str]]] = {}
+        self._numbers: dict[str, dict[str, int]] = {}  # of names in a directory
 
     def find(self, path: str) -> "tuple[int, int, int, int] | None":
         """Give the stamp of a file as the snapshot has it; None where it has none."""
@@ -148,9 +151,13 @@ class Snapshot:
                 start += len(names)
         directory, _, name = path.rpartition("/")
         for place, word in ((directory or "/", name), (NOWHERE, path)):
-            start, names = self._places.get(place, (0, []))
-            if word in names:
-                index = start + names.index(word)
+            numbers = self._numbers.get(place)
+            if numbers is None:
+                start, names = self._places.get(place, (0, []))
+                numbers = {name: start + number for number, name in enumerate(names)}
+                self._numbers[place] = numbers
+            index = numbers.get(word)
+            if index is not None:
                 ctime, mtime, size, inode = (column[index] for column in self.columns)
                 return ctime, mtime, size, inode
         return None

@@ -1,5 +1,6 @@
 """What a file holds (digest) and the cheap hint that it did not change (stamp)."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -31,12 +32,14 @@ class Stamp:
 
 
 def stat_stamp(path: str | Path) -> Stamp | None:
-    """Stat a file; None when there is none (or a directory of its path is none)."""
+    """Stat a file; None when there is none (or its path leads through no directory, or nowhere)."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
         raise BuildsysError(f"cannot look at it: {os_error_text(error)}", Path(path)) from error
     return Stamp(status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
 
@@ -126,6 +129,8 @@ def digest_file(path: str | Path) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         return ABSENT
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return ABSENT
         raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
     return digest.digest()
 

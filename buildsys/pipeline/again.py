@@ -27,7 +27,7 @@ from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult, make_failed
 from buildsys.pipeline.scratch import hold_scratch
-from buildsys.pipeline.simple import Changes, holds_nothing_new, watch_changes
+from buildsys.pipeline.simple import Changes, find_changed_files, watch_changes
 from buildsys.pipeline.staleness import find_stale, forget_changed_modes
 from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.steps import StepExecutor
@@ -79,9 +79,8 @@ def run_again(
         has_begun = False
         try:
             ground.look_into(changes.directories)
-            if not changes.is_still_so or not holds_nothing_new(store, changes.directories):
-                return None
-            touched = _find_touched(kept, store, changes.files)
+            changed = find_changed_files(store, changes, former) if changes.is_still_so else None
+            touched = None if changed is None else _find_touched(kept, store, changed)
             if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, touched)

@@ -64,7 +64,13 @@ def find_beside(request: Request, environment: Mapping[str, str]) -> tuple[str, 
     names.update(_walk(str(shipped_path("toolchain"))))
     if request.tree is not None:
         names.update(request.tree.watched)
-    if config.tooldir is not None:  # a tool that was missing may come
-        names.add(str(config.tooldir / "bin"))
-    names.update(path for path in environment.get("PATH", "").split(":") if _can_look_at(path))
+    names.update(find_program_places(request, environment))
     return tuple(sorted(names))
+
+
+def find_program_places(request: Request, environment: Mapping[str, str]) -> set[str]:
+    """Give the directories in which programs are looked for: one that was missing may come."""
+    places = {path for path in environment.get("PATH", "").split(":") if _can_look_at(path)}
+    if request.config.tooldir is not None:
+        places.add(str(request.config.tooldir / "bin"))
+    return places

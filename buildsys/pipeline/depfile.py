@@ -160,7 +160,8 @@ def resolve_place(directory: str, places: dict[str, str]) -> str:
         if not slash or name in _DOTS:
             real = os.path.realpath(directory)
         else:  # many have the same directories above them
-            real = f"{resolve_place(above, places)}/{name}" if above else directory
+            place = resolve_place(above, places) if above else ""
+            real = f"{place}/{name}" if place != "/" else f"/{name}"
             real = os.path.realpath(real) if os.path.islink(real) else real
         places[directory] = real
     return real

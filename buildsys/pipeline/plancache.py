@@ -6,7 +6,7 @@ those files the plan is the kept one.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from buildsys import snapshot
@@ -48,11 +48,18 @@ class Planned:
 
 
 def save_planned(
-    objdir: Path, key: bytes, planned: Planned, stamps: Iterable[tuple[str, Stamp | None]]
+    objdir: Path,
+    key: bytes,
+    planned: Planned,
+    stamps: Iterable[tuple[str, Stamp | None]],
+    programs: Collection[str] = (),
 ) -> bytes:
-    """Keep a plan and give its identity; stamps are of every file that planning depends on."""
+    """Keep a plan and give its identity; stamps are of every file that planning depends on.
+
+    programs are directories in which programs are looked for.
+    """
     stamps = tuple(stamps)
-    content = _render(planned, stamps)
+    content = _render(planned, stamps, programs)
     path, guard = _places(objdir, key)
     make_directory(guard.parent)
     numbers = [(name, None if stamp is None else stamp.numbers) for name, stamp in stamps]
@@ -104,10 +111,12 @@ def _says_the_same(source: Announcing) -> bool:
     return read_announcement(read_source(source.path)) == source.said
 
 
-def _render(planned: Planned, stamps: Iterable[tuple[str, Stamp | None]]) -> bytes:
+def _render(
+    planned: Planned, stamps: Iterable[tuple[str, Stamp | None]], programs: Collection[str]
+) -> bytes:
     bare = replace(planned, plan=replace(planned.plan, steps=(), needs={}), identity=b"")
     announced = {source.path: digest_said(source.said) for source in planned.announcing}
-    return render_kept(planned.plan.graph, bare, heed(stamps, announced))
+    return render_kept(planned.plan.graph, bare, heed(stamps, announced, programs))
 
 
 def _places(objdir: Path, key: bytes) -> tuple[Path, Path]:

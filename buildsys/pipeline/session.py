@@ -1,6 +1,6 @@
 """One run from configuration to result: load, plan, lock, run, and say what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from buildsys.install.layout import module_directory
 from buildsys.install.lookup import find_host, refuse_foreign_root
 from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.kernel.version import parse_version
-from buildsys.pipeline.beside import find_beside
+from buildsys.pipeline.beside import find_beside, find_program_places
 from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.installed import find_installed
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
@@ -108,7 +108,8 @@ def run_session(
                 request, environment, plan, surroundings, store, options.began_ns, result
             )
             if planned is not kept and options.key and watch.is_settled:
-                planned = replace(planned, identity=_keep(planned, options, watch))
+                places = find_program_places(request, environment)
+                planned = replace(planned, identity=_keep(planned, options, watch, places))
             token = b""
             if is_complete and watch.is_settled and options.key:  # a snapshot will be left
                 token = store.mark(name_request(options.key))
@@ -179,11 +180,12 @@ def _plan(
     return Planned(request, options.names, surroundings, plan, announcing)
 
 
-def _keep(planned: Planned, options: RunOptions, watch: Watch) -> bytes:
+def _keep(planned: Planned, options: RunOptions, watch: Watch, programs: Collection[str]) -> bytes:
     """Keep a plan for the next run, which without it only takes longer; gives its identity."""
     stamps = tuple((path, stamp) for path, stamp in watch.stamps if path in watch.beside)
     try:
-        return save_planned(planned.request.config.objdir, options.key, planned, stamps)
+        objdir = planned.request.config.objdir
+        return save_planned(objdir, options.key, planned, stamps, programs)
     except BuildsysError:
         return b""
 

@@ -19,6 +19,7 @@ from buildsys.pipeline.installed import find_others
 from buildsys.pipeline.keptplan import KeptPlan
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.watch import Watch
+from buildsys.snapshot import Snapshot
 
 # What editors leave beside a file while it is open, and afterwards: no make and no compiler asks
 # for such a name.
@@ -64,16 +65,19 @@ def digest_listing(directory: str) -> bytes:
 
 
 def heed(
-    stamps: Iterable[tuple[str, Stamp | None]], announced: Mapping[str, bytes]
+    stamps: Iterable[tuple[str, Stamp | None]],
+    announced: Mapping[str, bytes],
+    programs: Collection[str],
 ) -> dict[str, bytes]:
     """Give what must be so that a plan holds, by path: a digest, b'' where it is the very file.
 
     stamps are of the files and directories that decide the plan, under which it was made; announced
-    are digests of what sources say of their modules.
+    are digests of what sources say of their modules. programs are directories in which programs are
+    looked for: who may run what has a name there is not for its listing to tell.
     """
     heeded = dict(announced)
     for path, stamp in stamps:
-        is_listed = stamp is not None and os.path.isdir(path)
+        is_listed = stamp is not None and path not in programs and os.path.isdir(path)
         digest = digest_listing(path) if is_listed else b""
         heeded[path] = digest if stat_stamp(path) == stamp else b""
     return heeded
@@ -102,13 +106,22 @@ def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Chan
     return Changes(tuple(files), stamps)
 
 
-def holds_nothing_new(store: Store, directories: Iterable[str]) -> bool:
-    """Tell whether nothing is in directories that steps found missing there."""
-    for directory in directories:
-        missing = store.find_missing(directory)
-        if missing is None or not missing.isdisjoint(_list(directory)):
-            return False
-    return True
+def find_changed_files(store: Store, changes: Changes, former: Snapshot) -> list[str] | None:
+    """Give all files whose readers must be looked at; None: a name came that must not be there.
+
+    They are those that changed, and what steps know of a directory that did: itself, where they
+    came through it to what they read, and files in it that were not there when all was up to date.
+    """
+    files = list(changes.files)
+    for directory in changes.directories:
+        known, missing = store.know_of(directory)
+        if not missing.isdisjoint(_list(directory)):
+            return None
+        for path in known:
+            has_come = former.find(path) is None and os.path.lexists(path)
+            if path == directory or has_come:
+                files.append(path)
+    return files
 
 
 def watch_changes(

@@ -97,13 +97,9 @@ class Store:
         numbers = [known.identity for known in found if known is not None]
         return self._database.find_users(numbers) if len(numbers) == len(found) else None
 
-    def find_missing(self, directory: str) -> set[str] | None:
-        """Name what steps found missing in a directory; None where it stands for another now."""
-        known = self._book.find(directory)
-        former = None if known is None else known.digest
-        if former is not None and self.digest(directory) != former:
-            return None
-        return self._database.find_missing(directory)
+    def know_of(self, directory: str) -> tuple[list[str], set[str]]:
+        """Give what is known to be a directory or in it, and names that steps missed there."""
+        return self._database.know_of(directory)
 
     def find_untrusted(self, records: Iterable[str]) -> set[str]:
         """Give those of some records that are not there, or of results not to be trusted."""

@@ -1,5 +1,6 @@
 """The file that the store lives in: rows of an SQLite database as values; decides nothing."""
 
+import os
 import sqlite3
 import sys
 from array import array
@@ -7,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, DIGEST_BYTES, Stamp
+from buildsys.base.digest import DIGEST_BYTES, Stamp
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import remove_file
 from buildsys.base.value import frozen, mutable
@@ -199,8 +200,8 @@ class StoreFile:
                         found.add(_decode(name))
         return found
 
-    def find_missing(self, directory: str) -> set[str]:
-        """Name what steps found missing in a directory."""
+    def know_of(self, directory: str) -> tuple[list[str], set[str]]:
+        """Give the files that are a directory or in it, and names that must stay away from it."""
         place = _encode(directory)
         found: set[str] = set()
         with self._telling("read"):
@@ -210,9 +211,9 @@ class StoreFile:
             for shadows in {row[0] for row in rows}:
                 for names, places in unpack_shadows(shadows):
                     found |= names if directory in places else set()
-            rows = self._database.execute("SELECT path FROM file WHERE digest = ?", (ABSENT,))
-            paths = [_decode(path).rpartition("/") for (path,) in rows]
-        return found | {name for above, _, name in paths if (above or "/") == directory}
+            rows = self._database.execute("SELECT path FROM file WHERE instr(path, ?)", (place,))
+            paths = [_decode(path) for (path,) in rows]
+        return [path for path in paths if directory in (path, os.path.split(path)[0])], found
 
     def load_trusted(self) -> set[str]:
         """Name the steps whose records can be trusted."""

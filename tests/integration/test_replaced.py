@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from shortway import run_showing
 from workspace import STAND, Workspace
 
-from buildsys.pipeline.simple import digest_listing
+from buildsys.base.digest import stat_stamp
+from buildsys.pipeline.simple import digest_listing, heed
 
 
 @pytest.fixture
@@ -37,6 +39,18 @@ def replace(workspace: Workspace, name: str, old: str, new: str) -> None:
     beside = path.with_name(f".{path.name}.swp")
     beside.write_text(text.replace(old, new))
     beside.replace(path)
+
+
+def include(workspace: Workspace, name: str, place: str) -> None:
+    """Have a module look for headers in one more directory."""
+    path = workspace.path(f"modules/{name}/{name}.yaml")
+    lines = path.read_text().splitlines()
+    found = next((line for line in lines if line.startswith("include: [")), None)
+    if found is None:
+        lines.append(f"include: [{place}]")
+    else:
+        lines[lines.index(found)] = found.replace("]", f", {place}]")
+    path.write_text("".join(f"{line}\n" for line in lines))
 
 
 def test_a_source_is_replaced(built: Workspace) -> None:
@@ -113,3 +127,66 @@ def test_a_listing_tells_what_is_there(workspace: Workspace) -> None:
     (place / "a").mkdir()
     seen.append(digest_listing(str(place)))
     assert len(set(seen)) == len(seen)
+
+
+def test_a_link_that_another_request_followed_is_followed_by_all(workspace: Workspace) -> None:
+    for number in ("two", "three"):
+        workspace.write(f"inc/{number}/number.h", f'#define NUMBER "{number}"\n')
+    link = workspace.path("modules/link")
+    link.symlink_to("../inc/two")
+    for name in ("alpha", "gamma"):
+        workspace.edit(f"modules/{name}/{name}.c", "#include <", '#include "number.h"\n#include <')
+        workspace.edit(f"modules/{name}/{name}.c", "MODULE(", "char *held_NAME = NUMBER;\nMODULE(")
+        workspace.edit(f"modules/{name}/{name}.c", "held_NAME", f"held_{name}")
+        include(workspace, name, "../link")
+    workspace.install()
+    link.unlink()
+    link.symlink_to("../inc/three")
+    workspace.install("alpha")
+    assert "gamma/gamma.o" in install(workspace)[0]
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+
+
+@pytest.mark.parametrize("spelled", ["opt.h", "sub//opt.h"])
+def test_a_header_that_another_request_found_is_found_by_all(
+    workspace: Workspace, spelled: str
+) -> None:
+    workspace.write("modules/shared/sub/aside.h", "")
+    asking = f"#if __has_include(<{spelled}>)\n#define WORD 1\n#else\n#define WORD 2\n#endif\n"
+    for name in ("alpha", "gamma"):
+        workspace.edit(
+            f"modules/{name}/{name}.c", "MODULE(", f"{asking}int {name}_is = WORD;\nMODULE("
+        )
+        include(workspace, name, "../shared")
+    workspace.install()
+    workspace.write(f"modules/shared/{spelled}", "")
+    workspace.install("alpha")
+    assert "gamma/gamma.o" in install(workspace)[0]
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+
+
+def test_a_directory_that_becomes_a_link_in_a_circle_is_one_that_has_gone(
+    workspace: Workspace,
+) -> None:
+    workspace.write("modules/alpha/sub/opt.h", "#define WORD 1\n")
+    asking = '#if __has_include("sub/opt.h")\n#include "sub/opt.h"\n#else\n#define WORD 2\n#endif\n'
+    workspace.edit("modules/alpha/alpha.c", "MODULE(", f"{asking}int alpha_is = WORD;\nMODULE(")
+    workspace.install()
+    shutil.rmtree(workspace.path("modules/alpha/sub"))
+    workspace.path("modules/alpha/sub").symlink_to("sub")
+    assert "alpha/alpha.o" in install(workspace)[0]
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+
+
+def test_a_program_that_comes_to_be_one_is_not_told_by_a_listing(tmp_path: Path) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "clang").write_text("")
+    stamps = [(str(place), stat_stamp(place))]
+    assert heed(stamps, {}, {str(place)}) == {str(place): b""}
+    assert heed(stamps, {}, ()) == {str(place): digest_listing(str(place))}
+    (place / "new").write_text("")
+    assert heed(stamps, {}, ()) == {str(place): b""}  # it is not what the plan was made with

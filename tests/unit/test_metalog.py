@@ -233,6 +233,8 @@ FOREIGN = st.sampled_from(
         b"./stand/amd64/10.99.12/modules/zz/zz.kmod type=file mode=0600\n",
         b"./stand/amd64/10.99.12/modules/ab type=dir uname=me\n",
         b"./stand//amd64 type=dir\n",
+        b"./stand/amd64/10.99.12/modules/. type=dir\n",
+        b"./stand/amd64/10.99.12/modules/..\n",
         b"./stand/amd64/../amd64 type=dir\n",
         b"./stand/amd64/10.99.12/modules/aa/aa.kmod\ttype=file\n",
         b"./usr/bin/awk type=file\n",
