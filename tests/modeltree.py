@@ -79,12 +79,12 @@ SPECS = {
         "requires: [alpha]\ninclude: [../alpha]\n",
     ),
     "gamma": Spec(
-        "<shape.h>", ("first", "second"), (), "return SHAPE << SHIFT;",
-        "include: [../first, ../second]\ndefines: [SHIFT=1]\n",
+        "<shape.h>", ("first", "../link"), (), "return SHAPE << SHIFT;",
+        "include: [../first, ../../link]\ndefines: [SHIFT=1]\n",
     ),
     "delta": Spec(
-        "<limits.h>", ("first", "second"), (), "return LIMIT + PROFILE + 1;",
-        "include: [../first, ../second]\n",
+        "<limits.h>", ("first", "../link"), (), "return LIMIT + PROFILE + 1;",
+        "include: [../first, ../../link]\n",
     ),
 }  # fmt: skip
 # Each place that an edit may touch: the file, and what stands before the digit in it.
@@ -92,14 +92,18 @@ NUMBERS = {
     "modules/alpha/alpha.h": "STEP ",
     "modules/gamma/gamma.yaml": "SHIFT=",
     "modules/delta/delta.c": "PROFILE + ",
-    "modules/second/shape.h": "SHAPE ",
-    "modules/second/limits.h": "LIMIT ",
+    "include/one/shape.h": "SHAPE ",
+    "include/one/limits.h": "LIMIT ",
+    "include/two/shape.h": "SHAPE ",
 }
 HEADERS = {
     "modules/alpha/alpha.h": "int alpha_more(void);\n#define STEP 1\n",
-    "modules/second/shape.h": "#define SHAPE 3\n",
-    "modules/second/limits.h": "#define LIMIT 7\n",
+    "include/one/shape.h": "#define SHAPE 3\n",
+    "include/one/limits.h": "#define LIMIT 7\n",
+    "include/two/shape.h": "#define SHAPE 4\n",
+    "include/two/limits.h": "#define LIMIT 7\n",
 }
+LINKED = ("include/one", "include/two")
 SHADOWS = {
     "modules/beta/alpha.h": "int alpha_more(void);\n#define STEP 9\n",
     "modules/first/shape.h": "#define SHAPE 9\n",
@@ -162,7 +166,7 @@ class ModelTree:
         """Write all anew."""
         self.modules = {name: name for name in SPECS}
         self.setback_ns = 0
-        for name in ("modules", "obj", "destdir", "package"):
+        for name in ("modules", "include", "obj", "destdir", "package"):
             shutil.rmtree(self.root / name, ignore_errors=True)
         for name, spec in SPECS.items():
             self.write(f"modules/{name}/{name}.c", spec.source(name))
@@ -171,9 +175,15 @@ class ModelTree:
         for name, text in HEADERS.items():
             self.write(name, text)
         shutil.copytree(CLONE / "toolchain", self.root / "package/toolchain", symlinks=True)
+        self.set_link(LINKED[0])
         self.set_kernel("usual")
         self.set_compiler(1)
         self.set_profile(1)
+
+    def set_link(self, target: str) -> None:
+        """Have a directory of headers lead elsewhere."""
+        self.path("link").unlink(missing_ok=True)
+        self.path("link").symlink_to(target)
 
     def set_kernel(self, name: str) -> None:
         shutil.copyfile(self.root / f"kernels/{name}.kmap", self.root / "kernel.kmap")

@@ -36,7 +36,9 @@ def follow_links(
         return None
     for path in changed:
         former = formers.get(seen[path])
-        if former is None or former in moved or not os.path.isdir(path):
+        if former is None:
+            continue
+        if former in moved or not os.path.isdir(path):
             return None
         moved[former] = os.path.realpath(path)
     replaced: dict[str, str] = {}
@@ -47,6 +49,10 @@ def follow_links(
                 return None
             replaced[old] = new
     still = _find_still_used(seen, changed, moved, roots)
+    for path in changed:  # a file that changed where no link leads any more is of no account
+        is_left = path in replaced and path.rpartition("/")[0] not in still
+        if seen[path] not in formers and not is_left:
+            return None
     paths: dict[str, None] = {}
     for path in seen:
         if path.rpartition("/")[0] in still or path not in replaced:

@@ -3,11 +3,12 @@
 The edits, any few of them between two builds: a number in a source, header or descriptor (its size
 kept, at times its mtime too), an edit with a build before it is taken back (in the same file or a
 new one), touch into the past or the future, a file replaced by a copy of itself, a header that
-appears earlier on the include path or goes, properties, a profile's flags, the compiler replaced
-in place, another kernel (one of them without a symbol that a module needs), the clock set back, a
-module renamed or removed (what it installed is left over, and uninstalled at times), any output
-in OBJDIR or DESTDIR removed, damaged or emptied with its times kept, snapshots or the whole record
-lost or damaged.
+appears earlier on the include path or goes, a link to headers that comes to lead elsewhere, a
+module built alone, with words of its own, before all are built, properties, a profile's flags, the
+compiler replaced in place, another kernel (one of them without a symbol that a module needs), the
+clock set back, a module renamed or removed (what it installed is left over, and uninstalled at
+times), any output in OBJDIR or DESTDIR removed, damaged or emptied with its times kept, snapshots
+or the whole record lost or damaged.
 
 After each build are compared, with what the oracle of modeltree knows: every installed file and
 METALOG, byte for byte, with builds from scratch; the steps that ran, with those that had a reason
@@ -36,6 +37,7 @@ from hypothesis.stateful import (
 from modeltree import (
     HEADERS,
     KERNELS,
+    LINKED,
     MODULES_DIRECTORY,
     NUMBERS,
     SHADOWS,
@@ -109,6 +111,27 @@ class TreeEdits(RuleBasedStateMachine):
         if path.exists():
             shutil.copy2(path, path.with_name("copy"))
             path.with_name("copy").replace(path)
+
+    @rule(place=st.sampled_from(LINKED))
+    def lead_elsewhere(self, place: str) -> None:
+        """Have a directory of headers lead to others, or to the same again."""
+        self.tree.set_link(place)
+
+    @rule(name=st.sampled_from(sorted(SPECS)), verb=st.sampled_from(["build", "install"]))
+    def build_a_part(self, name: str, verb: str) -> None:
+        """Build one module with words of its own, which the next build of all knows nothing of."""
+        if name not in self.tree.modules or self.kernel == "lacking":
+            return
+        answer = self.tree.run(verb, name)
+        assert answer.status == 0, answer.output
+        facts, made = self.tree.facts(), digest_outputs(self.tree.outputs())
+        for step in answer.steps & facts.keys():
+            self.facts[step], self.made[step] = facts[step], made[step]
+        self.forgotten -= answer.steps
+        if verb == "install":  # its METALOG is not that of all
+            self.facts.pop("metalog:METALOG", None)
+        for step in answer.moved:
+            self.facts.pop(step, None)
 
     @rule(name=st.sampled_from(sorted(SHADOWS)))
     def add_a_shadow(self, name: str) -> None:

@@ -170,12 +170,15 @@ def test_a_header_that_another_request_found_is_found_by_all(
 def test_a_directory_that_becomes_a_link_in_a_circle_is_one_that_has_gone(
     workspace: Workspace,
 ) -> None:
-    workspace.write("modules/alpha/sub/opt.h", "#define WORD 1\n")
-    asking = '#if __has_include("sub/opt.h")\n#include "sub/opt.h"\n#else\n#define WORD 2\n#endif\n'
-    workspace.edit("modules/alpha/alpha.c", "MODULE(", f"{asking}int alpha_is = WORD;\nMODULE(")
+    workspace.write("second/sub/held.h", "int held = 2;\n")
+    workspace.write("first/sub/aside.h", "")
+    include(workspace, "alpha", "../../first")
+    include(workspace, "alpha", "../../second")
+    workspace.edit("modules/alpha/alpha.c", "MODULE(", "#include <sub/held.h>\nMODULE(")
     workspace.install()
-    shutil.rmtree(workspace.path("modules/alpha/sub"))
-    workspace.path("modules/alpha/sub").symlink_to("sub")
+    workspace.write("first/sub/held.h", "int held = 1;\n")
+    shutil.rmtree(workspace.path("second/sub"))
+    workspace.path("second/sub").symlink_to("sub")
     assert "alpha/alpha.o" in install(workspace)[0]
     assert workspace.install().is_nothing_to_do
     assert workspace.digests() == workspace.build_anew()

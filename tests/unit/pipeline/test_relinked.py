@@ -97,3 +97,11 @@ def test_a_way_that_leads_nowhere_or_was_taken_twice_is_none(tree: Tree) -> None
     (tree.root / "way").unlink()
     tree.seen.pop(f"{tree.root}/way/.")
     assert tree.follow("way") is None
+
+
+def test_what_became_of_the_former_file_is_of_no_account(tree: Tree) -> None:
+    tree.see("way", "one/a.h")
+    tree.relink()
+    tree.write("one/a.h", "edited")
+    assert tree.follow("way") == ("way", "two/a.h")
+    assert tree.follow("way", "one") is None  # it may be read by its own name
