@@ -99,18 +99,19 @@ def _read_chunks(descriptor: int) -> Iterator[bytes]:
         os.close(descriptor)
 
 
-def digest_below(directory: int, path: Path) -> bytes | None:
+def digest_below(directory: int, path: str) -> bytes | None:
     """Digest (SHA-256) what has path's name in directory; None: absent, NOT_A_FILE: no file."""
+    name = path.rpartition("/")[2]
     try:
-        status = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return NOT_A_FILE
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         digest = hashlib.sha256()
-        for chunk in _read_chunks(os.open(path.name, flags, dir_fd=directory)):
+        for chunk in _read_chunks(os.open(name, flags, dir_fd=directory)):
             digest.update(chunk)
         return digest.digest()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BuildsysError(f"cannot read: {os_error_text(error)}", path) from error
+        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error

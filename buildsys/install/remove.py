@@ -71,7 +71,7 @@ def uninstall_modules(
                     absent.append(file.target)
                     continue
                 path = place.destdir / file.target
-                found = digest_below(directory, path)
+                found = digest_below(directory, str(path))
                 if reason := _find_objection(file, found, is_forced):
                     kept.append(KeptFile(file.target, reason))
                 elif found is not None and remove_below(directory, path):

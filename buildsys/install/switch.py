@@ -166,7 +166,8 @@ def _stage(
     """Make the next modules directory, whole and durable; gives its inode."""
     staged = StagedTree(staging.tree, staging.is_former)
     try:
-        sources = {name: f"{installation.tree}/{name}" for name in layout.shared}
+        present = str(installation.tree)
+        sources = {name: f"{present}/{name}" for name in layout.shared}
         stays: frozenset[str] = frozenset()
         if staging.is_former:
             stays = staged.keep([entry.name for entry in layout.directories], sources)

@@ -191,11 +191,12 @@ def _is_as_wanted(
 
 
 def _digest(root: Path, name: str) -> bytes | None:
-    path = root / name
+    path = f"{root}/{name}"
+    place = path.rpartition("/")[0]
     try:
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        raise BuildsysError(f"cannot open: {os_error_text(error)}", path.parent) from error
+        raise BuildsysError(f"cannot open: {os_error_text(error)}", Path(place)) from error
     try:
         return digest_below(descriptor, path)
     finally:
