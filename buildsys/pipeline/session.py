@@ -29,7 +29,7 @@ from buildsys.pipeline.pruning import prune_left_over
 from buildsys.pipeline.request import Request, load_request
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.scratch import hold_scratch
-from buildsys.pipeline.staleness import find_stale, forget_changed_modes
+from buildsys.pipeline.staleness import forget_changed_modes
 from buildsys.pipeline.step import Graph
 from buildsys.pipeline.steps import StepExecutor
 from buildsys.pipeline.store import Store
@@ -311,35 +311,6 @@ def lock_objdir(request: Request, purpose: str) -> AbstractContextManager[None]:
 def open_store(request: Request, began_ns: int | None = None) -> Store:
     """Open the record of what was made for this machine; began_ns is when the run began."""
     return Store(machine_objdir(request) / RECORD_DIRECTORY / "store.sqlite3", began_ns)
-
-
-def explain_steps(
-    config: Config, environment: Mapping[str, str], names: Sequence[str]
-) -> tuple[tuple[str, str, str | None], ...]:
-    """Give for each step of some modules: its name, why it is stale now, why it last ran.
-
-    The second is '' for a step that is up to date, and for one that waits for a stale one
-    'it depends on a stale step'; the third is None for a step that never ran.
-    """
-    request = load_request(config, environment)
-    plan = make_plan(request, find_surroundings(request, False), names, has_install=True)
-    with lock_objdir(request, "explaining what is stale"):
-        store = open_store(request)
-        try:
-            stale = find_stale(plan.graph, store).stale
-            return tuple(
-                (step.name, _explain(stale, step.name), store.last_reason(step.record))
-                for step in plan.steps
-                if step.module
-            )
-        finally:
-            store.close()
-
-
-def _explain(stale: Mapping[str, str], name: str) -> str:
-    if name not in stale:
-        return ""
-    return stale[name] or "it depends on a stale step"
 
 
 def find_launching(

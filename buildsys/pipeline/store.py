@@ -47,6 +47,7 @@ from buildsys.pipeline.storevalues import (
 )
 
 _TOKEN_BYTES = 8
+CHANGED_COMMAND = "its command or settings changed"
 _FAILED = "it failed when it last ran"
 _MOVED = "a file that it reads changed while it ran"
 DROPPED = "dropped "  # before a record's name: outputs that it made once and makes no more
@@ -151,7 +152,7 @@ class Store:
         if node.key == NO_KEY:
             return node.reason
         if node.recipe != step.recipe:
-            return "its command or settings changed"
+            return CHANGED_COMMAND
         digests = self._book.digest_all(node.inputs)
         if make_key(node.recipe, digests) != node.key:
             followed = self._follow_links(step, node)

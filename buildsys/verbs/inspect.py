@@ -9,12 +9,13 @@ from buildsys.base.files import write_whole
 from buildsys.base.wording import count, show_path
 from buildsys.cli import Context
 from buildsys.module.order import close_over, collect_requirements
+from buildsys.pipeline.explaining import explain_steps
 from buildsys.pipeline.outputs import refuse_inputs
 from buildsys.pipeline.plan import make_plan, select_modules
 from buildsys.pipeline.request import (
     load_request,
 )
-from buildsys.pipeline.session import explain_steps, find_surroundings
+from buildsys.pipeline.session import find_surroundings
 from buildsys.pipeline.step import Command
 from buildsys.verbs.settings import read_config
 
