@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, ExitStatus
-from buildsys.base.files import write_whole
+from buildsys.base.files import remove_file, write_whole
 from buildsys.base.value import replace
 from buildsys.check.verdictfile import load_verdict
 from buildsys.install.receipt import load_receipts
@@ -40,6 +40,8 @@ def tell(
         status: ExitStatus = build.tell_rerun(
             load_whole(kept), rerun, receipts, words, directory, environment, frame, progress
         )
+        if status is ExitStatus.FINDINGS or has_others:  # what is to be remembered is another now
+            remove_file(path)
         return status
     told = _with_findings(parse_told(frame.told), kept, rerun)
     said = [finding for some in told.findings.values() for finding in some]
