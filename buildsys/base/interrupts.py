@@ -1,12 +1,14 @@
 """When a signal that asks the process to end may cut work short: Ctrl-C, SIGTERM, SIGHUP."""
 
 import signal
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from buildsys.base.value import mutable
 
+_MAIN = get_ident()
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,8 +37,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Put a first signal off until the end of the block; where one is open already, until its."""
-    if _state.is_shielded:
+    """Put a first signal off until the end of the block; where one is open already, until its.
+
+    Signals come to the main thread: in others there is nothing to put off.
+    """
+    if _state.is_shielded or get_ident() != _MAIN:
         yield
         return
     _state.is_shielded = True

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
+from buildsys.base.interrupts import shielded
 from buildsys.base.value import field, frozen, mutable
 
 _POLL_SECONDS = 0.5  # how often to look whether programs have ended, where nothing tells of it
@@ -99,7 +100,14 @@ class Programs:
         self._running: dict[int, _Running] = {}  # by key, which is the process number
 
     def start(self, call: Call) -> int:
-        """Start a program and give its key; BuildsysError when it cannot be started."""
+        """Start a program and give its key; BuildsysError when it cannot be started.
+
+        A signal that asks us to end waits until the program is known, so that close ends it.
+        """
+        with shielded():
+            return self._launch(call)
+
+    def _launch(self, call: Call) -> int:
         begin = time.monotonic()
         output, end = os.pipe()
         try:

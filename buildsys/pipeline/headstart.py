@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from buildsys.base.errors import BuildsysError
+from buildsys.base.interrupts import shielded
 from buildsys.base.programs import Programs
 from buildsys.base.value import frozen
 from buildsys.pipeline.executor import Executor, Work
@@ -36,7 +37,16 @@ class HeadStart:
     def start(
         self, graph: Graph, stale: Mapping[str, str], store: Store, executor: Executor, jobs: int
     ) -> None:
-        """Start programs of steps that have a reason of their own to run, one a job at the most."""
+        """Start programs of steps that have a reason of their own to run, one a job at the most.
+
+        A signal that asks us to end waits until each is known, so that close ends it.
+        """
+        with shielded():
+            self._start(graph, stale, store, executor, jobs)
+
+    def _start(
+        self, graph: Graph, stale: Mapping[str, str], store: Store, executor: Executor, jobs: int
+    ) -> None:
         for step in graph.steps:
             if len(self._started) >= jobs:
                 return

@@ -1,11 +1,15 @@
 """Signals that wait for a good moment."""
 
 import signal
+import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from buildsys.base import programs
 from buildsys.base.interrupts import exposed, raise_on_signals, shielded
+from buildsys.base.programs import Call, Programs
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +70,41 @@ def test_an_ignored_signal_stays_ignored() -> None:
     raise_on_signals()
     signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_program_that_a_signal_meets_at_its_start_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = []
+    start = programs._start
+
+    def interrupted(call: Call, output: int) -> "subprocess.Popen[bytes]":
+        started.append(start(call, output))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(programs, "_start", interrupted)
+    running = Programs()
+    with pytest.raises(KeyboardInterrupt):
+        running.start(Call(("sleep", "60")))
+    running.close()
+    assert started[0].returncode == -signal.SIGKILL
+
+
+def test_what_another_thread_does_puts_nothing_off() -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with shielded():
+            inside.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait(10)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        done.set()
+        thread.join()
