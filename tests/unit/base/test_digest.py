@@ -53,11 +53,17 @@ def test_a_stamp_follows_links_and_sees_a_change_that_keeps_size_and_mtime(tmp_p
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BuildsysError, match=rf"^{tmp_path}: cannot read: Is a directory"):
         digest_file(tmp_path)
+    name = "x" * 300
+    with pytest.raises(BuildsysError, match="cannot read: File name too long"):
+        digest_file(tmp_path / name)
+    with pytest.raises(BuildsysError, match="cannot look at it: File name too long"):
+        stat_stamp(tmp_path / name)
+
+
+def test_a_link_in_a_circle_leads_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(BuildsysError, match="loop: cannot read: Too many levels"):
-        digest_file(tmp_path / "loop")
-    with pytest.raises(BuildsysError, match="loop: cannot look at it: Too many levels"):
-        stat_stamp(tmp_path / "loop")
+    assert digest_file(tmp_path / "loop") == ABSENT
+    assert stat_stamp(tmp_path / "loop") is None
 
 
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
