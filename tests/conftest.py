@@ -1,6 +1,7 @@
 """What tests of several parts share: the small tree of modules."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def workspace(tmp_path: Path) -> Workspace:
     """Give the small tree in a directory of its own, not built yet."""
     return make_workspace(tmp_path)
+
+
+@pytest.fixture
+def fresh(workspace: Workspace) -> Iterator[Workspace]:
+    """Give a built tree of this test alone; after it nothing is to do, as after a clean build."""
+    workspace.install()
+    yield workspace
+    assert workspace.install().is_nothing_to_do
+    assert workspace.digests() == workspace.build_anew()
+    assert workspace.temporaries() == []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -46,16 +46,6 @@ def built(shared: Workspace, clean_builds: dict[str, dict[str, str]]) -> Iterato
     assert shared.temporaries() == []
 
 
-@pytest.fixture
-def fresh(workspace: Workspace) -> Iterator[Workspace]:
-    """Give a tree of this test alone, built; the same holds after the test."""
-    workspace.install()
-    yield workspace
-    assert workspace.install().is_nothing_to_do
-    assert workspace.digests() == workspace.build_anew()
-    assert workspace.temporaries() == []
-
-
 def test_the_first_run_makes_all_and_the_second_nothing(built: Workspace) -> None:
     assert sorted(built.digests()) == [
         "destdir/METALOG",

@@ -2,30 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shortway import run_showing
+from shortway import run
 from workspace import STAND, Workspace
 
 from buildsys.base.digest import stat_stamp
 from buildsys.pipeline.simple import digest_listing, heed
 
 
-@pytest.fixture
-def built(workspace: Workspace) -> Iterator[Workspace]:
-    """Give a built tree; after the test nothing is to do and it equals a clean build."""
-    workspace.install()
-    yield workspace
-    assert workspace.install().is_nothing_to_do
-    assert workspace.digests() == workspace.build_anew()
-
-
 def install(workspace: Workspace) -> tuple[list[str], str]:
     """Install; gives the names of what was compiled, and which way was gone."""
-    words, environment = ("install",), workspace.full_environment()
-    status, output, _ = run_showing(words, workspace.directory, environment)
+    status, output, _ = run(workspace, "install")
     assert status == 0
     lines = output.splitlines()
     return [line.split()[2] for line in lines if line.startswith("#   compile")], lines[-1]
@@ -53,48 +42,47 @@ def include(workspace: Workspace, name: str, place: str) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def test_a_source_is_replaced(built: Workspace) -> None:
-    replace(built, "modules/alpha/alpha.c", "count +=", "count -=")
-    assert install(built) == (["alpha/alpha.o"], "short way")
+def test_a_source_is_replaced(fresh: Workspace) -> None:
+    replace(fresh, "modules/alpha/alpha.c", "count +=", "count -=")
+    assert install(fresh) == (["alpha/alpha.o"], "short way")
 
 
-def test_editors_leave_files_beside_a_source(built: Workspace) -> None:
-    built.write("modules/alpha/.alpha.c.swo", "open in an editor")
-    os.symlink("someone@somewhere", built.path("modules/alpha/.#alpha.c"))
-    shutil.copy(built.path("modules/alpha/alpha.c"), built.path("modules/alpha/alpha.c~"))
-    replace(built, "modules/alpha/alpha.c", "count +=", "count -=")
-    assert install(built) == (["alpha/alpha.o"], "short way")
-    assert built.install().is_nothing_to_do
+def test_editors_leave_files_beside_a_source(fresh: Workspace) -> None:
+    fresh.write("modules/alpha/.alpha.c.swo", "open in an editor")
+    os.symlink("someone@somewhere", fresh.path("modules/alpha/.#alpha.c"))
+    shutil.copy(fresh.path("modules/alpha/alpha.c"), fresh.path("modules/alpha/alpha.c~"))
+    replace(fresh, "modules/alpha/alpha.c", "count +=", "count -=")
+    assert install(fresh) == (["alpha/alpha.o"], "short way")
+    assert fresh.install().is_nothing_to_do
     for name in (".alpha.c.swo", ".#alpha.c", "alpha.c~"):
-        built.path(f"modules/alpha/{name}").unlink()
-    assert install(built) == ([], "short way")
+        fresh.path(f"modules/alpha/{name}").unlink()
+    assert install(fresh) == ([], "short way")
 
 
-def test_a_header_is_replaced(built: Workspace) -> None:
-    replace(built, "modules/alpha/alpha.h", "int", "int ")
-    compiled, way = install(built)
+def test_a_header_is_replaced(fresh: Workspace) -> None:
+    replace(fresh, "modules/alpha/alpha.h", "int", "int ")
+    compiled, way = install(fresh)
     assert way == "short way"
     assert {"alpha/alpha.o", "beta/beta.o"} <= set(compiled)
 
 
-def test_a_header_that_none_asks_for_comes_beside_others(built: Workspace) -> None:
-    built.write("lib/aside.h", "int aside;\n")
-    assert install(built)[0] == []
+def test_a_header_that_none_asks_for_comes_beside_others(fresh: Workspace) -> None:
+    fresh.write("lib/aside.h", "int aside;\n")
+    assert install(fresh)[0] == []
 
 
-def test_a_header_that_goes_is_asked_for(built: Workspace) -> None:
-    path = built.path("modules/alpha/alpha.h")
+def test_a_header_that_goes_is_asked_for(fresh: Workspace) -> None:
+    path = fresh.path("modules/alpha/alpha.h")
     content = path.read_bytes()
     path.unlink()
-    words, environment = ("install",), built.full_environment()
-    assert run_showing(words, built.directory, environment)[0] == 1
+    assert run(fresh, "install")[0] == 1
     path.write_bytes(content)
-    install(built)
+    install(fresh)
 
 
-def test_the_modules_directory_goes(built: Workspace) -> None:
-    shutil.rmtree(built.path(STAND))
-    assert install(built) == ([], "short way")
+def test_the_modules_directory_goes(fresh: Workspace) -> None:
+    shutil.rmtree(fresh.path(STAND))
+    assert install(fresh) == ([], "short way")
 
 
 def test_the_modules_directory_goes_with_others_modules_in_it(workspace: Workspace) -> None:
