@@ -28,15 +28,14 @@ _EDITORS = re.compile(r".*~|\..*\.sw[a-z]|\.#.*|#.*#", re.DOTALL)
 
 @frozen
 class Changes:
-    """Files and directories that changed, with stamps from before what decides was looked at."""
+    """Files and directories that changed.
+
+    stamps are those of what was looked at (directories, sources for what they say), from before.
+    """
 
     files: tuple[str, ...]
+    directories: tuple[str, ...]
     stamps: Mapping[str, Stamp | None]
-
-    @property
-    def directories(self) -> tuple[str, ...]:
-        """Give the directories."""
-        return tuple(path for path in self.stamps if path not in self.files)
 
     @property
     def is_still_so(self) -> bool:
@@ -86,6 +85,7 @@ def heed(
 def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Changes | None:
     """Tell what changed, where that leaves the plan as it is; None: a whole run must look."""
     files: list[str] = []
+    directories: list[str] = []
     stamps: dict[str, Stamp | None] = {}
     for path in changed:
         if path == frame.installed:
@@ -94,6 +94,7 @@ def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Chan
             continue
         digest = kept.heeded.get(path)
         if _is_directory(path):
+            directories.append(path)
             stamps[path] = stat_stamp(path)
             if digest is not None and (not digest or digest_listing(path) != digest):
                 return None
@@ -103,7 +104,7 @@ def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Chan
             stamps[path] = stat_stamp(path)
             if not digest or _digest_announcement(path) != digest:
                 return None
-    return Changes(tuple(files), stamps)
+    return Changes(tuple(files), tuple(directories), stamps)
 
 
 def find_changed_files(store: Store, changes: Changes, former: Snapshot) -> list[str] | None:
@@ -114,7 +115,7 @@ def find_changed_files(store: Store, changes: Changes, former: Snapshot) -> list
     """
     files = list(changes.files)
     for directory in changes.directories:
-        known, missing = store.know_of(directory)
+        known, missing = store.load_directory(directory)
         if not missing.isdisjoint(_list(directory)):
             return None
         for path in known:
@@ -133,7 +134,7 @@ def watch_changes(
     is_settled = all(
         stamp is not None
         and (stamp.ctime_ns < began_ns - RACY_NANOSECONDS or has_fine_times(path))
-        and (path not in changes.files or known.get(path, stamp) == stamp)
+        and (path in changes.directories or known.get(path, stamp) == stamp)
         for path, stamp in changes.stamps.items()
     )
     return replace(

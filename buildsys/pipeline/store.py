@@ -98,9 +98,9 @@ class Store:
         numbers = [known.identity for known in found if known is not None]
         return self._database.find_users(numbers) if len(numbers) == len(found) else None
 
-    def know_of(self, directory: str) -> tuple[list[str], set[str]]:
+    def load_directory(self, directory: str) -> tuple[list[str], set[str]]:
         """Give what is known to be a directory or in it, and names that steps missed there."""
-        return self._database.know_of(directory)
+        return self._database.load_directory(directory)
 
     def find_untrusted(self, records: Iterable[str]) -> set[str]:
         """Give those of some records that are not there, or of results not to be trusted."""

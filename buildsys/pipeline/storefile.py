@@ -2,9 +2,8 @@
 
 import os
 import sqlite3
-import sys
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +17,6 @@ PREFIX_BYTES = 8  # of digests, as records keep them
 # Where a list of files is cut short, or longer, nothing of it can be trusted.
 _TRUSTED = """SELECT name FROM node WHERE key != x'' AND length(inputs) % 4 = 0
 AND length(seen) = 2 * length(inputs)"""
-_FEW = 8  # files, for each of which the database is searched
 _AT_ONCE = 500  # files asked for in one query
 _FILES = "SELECT id, path, ctime, mtime, size, inode, digest FROM file"
 _NODES = "SELECT name, recipe, key, inputs, seen, outputs, reason, shadows FROM node"
@@ -175,32 +173,19 @@ class StoreFile:
             rows = self._database.execute(f"{_NODES} WHERE name = ?", (_encode(name),)).fetchall()
             return _read_node_row(rows[0])[1] if rows else None
 
-    def find_users(self, numbers: Collection[int]) -> set[str]:
+    def find_users(self, numbers: Iterable[int]) -> set[str]:
         """Name the steps that read or made files."""
+        wanted = frozenset(numbers)
         found: set[str] = set()
-        if len(numbers) > _FEW:
-            wanted = frozenset(numbers)
-            with self._telling("read"):
-                rows = self._database.execute("SELECT name, inputs, outputs FROM node")
-                for name, inputs, outputs in rows:
-                    if not wanted.isdisjoint(array("I", inputs)) or not wanted.isdisjoint(
-                        _split_outputs(outputs)[0]
-                    ):
-                        found.add(_decode(name))
-            return found
-        # The database looks for the bytes of a number wherever they begin; we for the number.
-        query = (
-            "SELECT name, inputs, outputs FROM node WHERE instr(inputs, ?1) OR instr(outputs, ?1)"
-        )
         with self._telling("read"):
-            for number in numbers:
-                packed = number.to_bytes(4, sys.byteorder)
-                for name, inputs, outputs in self._database.execute(query, (packed,)):
-                    if number in array("I", inputs) or number in _split_outputs(outputs)[0]:
-                        found.add(_decode(name))
+            rows = self._database.execute("SELECT name, inputs, outputs FROM node")
+            for name, inputs, outputs in rows if wanted else ():
+                files = array("I", inputs), _split_outputs(outputs)[0]
+                if not all(map(wanted.isdisjoint, files)):
+                    found.add(_decode(name))
         return found
 
-    def know_of(self, directory: str) -> tuple[list[str], set[str]]:
+    def load_directory(self, directory: str) -> tuple[list[str], set[str]]:
         """Give the files that are a directory or in it, and names that must stay away from it."""
         place = _encode(directory)
         found: set[str] = set()
