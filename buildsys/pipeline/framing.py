@@ -45,7 +45,8 @@ def make_frame(
     installed, there is more to do than run steps.
     """
     request, result = session.request, session.result
-    is_simple = not request.config.launcher and not options.has_prune and not result.left_out
+    is_partial = bool(result.left_out) or (options.has_install and bool(result.failed))
+    is_simple = not request.config.launcher and not options.has_prune and not is_partial
     return Frame(
         plan=session.identity if is_simple else b"",
         token=session.token,
