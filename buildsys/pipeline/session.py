@@ -222,7 +222,11 @@ def _refuse_early(request: Request, options: RunOptions) -> None:
             f" for {version} give its sources with --src or NETBSDSRCDIR"
         )
     if options.has_install:
-        refuse_foreign_root(install_place(request, options.is_privileged), find_host())
+        place = install_place(request, options.is_privileged)
+        refuse_foreign_root(place, find_host())
+        if place.destdir.exists() and not place.destdir.is_dir():
+            message = "expected DESTDIR, a directory; a file stands there: name another with -D"
+            raise BuildsysError(message, place.destdir)
 
 
 def load_named(

@@ -392,3 +392,12 @@ def test_a_metalog_that_is_no_file_is_refused_before_anything_is_installed(
         assert (ran.status, f"{name}: expected METALOG, a file" in ran.err) == (1, True), ran.err
         assert not workspace.path("destdir").exists()
     assert workspace.run("install").status == 0
+
+
+def test_a_file_in_the_place_of_destdir_is_told_before_anything_is_built(
+    workspace: Workspace,
+) -> None:
+    workspace.write("destdir", "")
+    ran = workspace.run("install")
+    assert (ran.status, ran.steps) == (1, frozenset())
+    assert "expected DESTDIR, a directory; a file stands there: name another with -D" in ran.err
