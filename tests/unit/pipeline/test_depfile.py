@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from buildsys.base.command import run_command
 from buildsys.base.errors import BuildsysError
-from buildsys.pipeline.depfile import find_shadows, parse_depfile
+from buildsys.pipeline.depfile import find_shadows, parse_depfile, resolve_place
 from buildsys.pipeline.spelled import SpellingFinder
 from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine
@@ -182,3 +182,15 @@ def test_what_is_there_is_not_watched() -> None:
 
 def test_a_header_outside_the_path_has_no_shadow() -> None:
     assert shadows(["/elsewhere/x.h"], ["/a", "/b"]) == set()
+
+
+def test_a_place_is_the_directory_that_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "one/sub").mkdir(parents=True)
+    for link, target in {"two": "one", "top": "/", "loop": "loop", "away": "one/sub/.."}.items():
+        (tmp_path / link).symlink_to(target)
+    top = f"top{tmp_path}/one/sub"
+    names = ("one", "two", "two/sub", "two/../two/sub", "top", top, "away/sub", "none/at/all")
+    for name in names:
+        path, places = f"{tmp_path}/{name}", dict[str, str]()
+        assert resolve_place(path, places) == os.path.realpath(path)
+        assert resolve_place(path, places) == places[path]

@@ -1,13 +1,17 @@
 """Programs that run before doit is there: taken over, whenever they end, or ended with the run."""
 
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from buildsys.base import interrupts, programs
 from buildsys.base.errors import BuildsysError
+from buildsys.base.programs import Call
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.progress import LineProgress
 from buildsys.pipeline.staleness import find_stale
@@ -109,3 +113,26 @@ def test_what_cannot_be_prepared_is_told_by_the_step_that_needs_it(
     result = run_plan(graph, store, executor, LineProgress(False, True), 1, False, ahead)
     assert result.failed == ()
     assert len(result.done) == 3
+
+
+def test_a_signal_at_a_start_ends_what_was_started(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, head, started = make_graph(tmp_path, "sleep 60"), HeadStart(), []
+    start = programs._start
+
+    def interrupted(call: Call, output: int) -> "subprocess.Popen[bytes]":
+        started.append(start(call, output))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(programs, "_start", interrupted)
+    before = signal.signal(signal.SIGINT, interrupts._interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            head.start(graph, {"compile:m/slow": "asked"}, store, make_executor(), 1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        head.close()
+    assert started[0].returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["record"]
