@@ -26,6 +26,8 @@ def end_well(act: Callable[[], ExitStatus]) -> ExitStatus:
         return error.exit_status
     except KeyboardInterrupt:
         print("modbuild: interrupted", file=sys.stderr)
+    except MemoryError:
+        print("modbuild: out of memory", file=sys.stderr)
     except BrokenPipeError:
         pass  # who reads our output has gone (| head): nothing to tell it any more
     except OSError as error:

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from buildsys.base.errors import BuildsysError
+from buildsys.base.errors import BuildsysError, os_error_text
 from buildsys.base.files import write_whole
 from buildsys.base.value import replace
 from buildsys.elf.modinfo import CLASS_NAMES
@@ -98,7 +98,10 @@ def _unpack(image: memoryview, path: Path) -> memoryview:
     if bytes(image[:2]) != _GZIP:
         return image
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    content = mmap.mmap(-1, _MAXIMUM_UNPACKED_BYTES)  # pages come as they are written, none twice
+    try:  # pages come as they are written, none twice
+        content = mmap.mmap(-1, _MAXIMUM_UNPACKED_BYTES)
+    except OSError as error:
+        raise BuildsysError(f"cannot unpack: {os_error_text(error)}", path) from error
     position = size = 0
     try:
         while position < len(image) and not unpacker.eof:

@@ -1,13 +1,16 @@
 """Kernels from images, nm text and saved maps; whatever is wrong is one clear error."""
 
+import errno
 import gzip
 import json
+import os
 import resource
 import shutil
 import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -15,6 +18,7 @@ from buildsys.base.command import run_command
 from buildsys.base.errors import BuildsysError
 from buildsys.base.shipped import shipped_path
 from buildsys.elf.reader import read_elf
+from buildsys.kernel import load
 from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.model import BuiltinModule, Kernel, SymbolMap
 from buildsys.kernel.saved import compress, parse_kernel_map, render_kernel_map
@@ -319,3 +323,12 @@ def test_a_damaged_map_is_refused(tmp_path: Path, change: tuple[bytes, bytes], s
     path.write_bytes(compress(content.replace(*change)))
     with pytest.raises(BuildsysError, match=says):
         load_kernel(path)
+
+
+def test_want_of_memory_to_unpack_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kernel.nm.gz"
+    path.write_bytes(gzip.compress(b"ffffffff80200000 T printf\n"))
+    refused = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    monkeypatch.setattr(load.mmap, "mmap", mock.Mock(side_effect=refused))
+    with pytest.raises(BuildsysError, match=r"kernel.nm.gz: cannot unpack: Cannot allocate memory"):
+        load_kernel(path, "amd64")
