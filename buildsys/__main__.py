@@ -3,6 +3,7 @@
 Everything heavy is imported behind that question; a test lists what a run with nothing to do loads.
 """
 
+import gc
 import os
 import sys
 import time
@@ -10,11 +11,13 @@ from io import TextIOWrapper
 
 from buildsys import snapshot
 
+_ALLOCATIONS = 200_000  # of objects, before Python looks for cycles among them
 _QUICK_VERBS = frozenset({"build", "install"})
 
 
 def main() -> int:
     """Run modbuild with the arguments of the process; give its exit status."""
+    gc.set_threshold(_ALLOCATIONS)  # looking for cycles takes a tenth of a build, and finds few
     try:
         _open_output()
         return answer(sys.argv[1:])
@@ -50,13 +53,13 @@ def answer(arguments: list[str]) -> int:
         path, key = _find_answer(arguments)
     else:
         path, key = "", b""
-    found = snapshot.read_snapshot(path, key) if path else None
+    found = snapshot.read_snapshot(path, key, _prepare) if path else None
     if found is None:
         return _run(arguments)
     if found.changed:
         status = None
         if found.frame:
-            _load_site()
+            _prepare(found)
             again = __import__("buildsys.verbs.again", fromlist=["run"])
             status = again.run(arguments, found, path, key, began_ns)
         return _run(arguments) if status is None else int(status)
@@ -70,6 +73,13 @@ def answer(arguments: list[str]) -> int:
     except OSError:  # a reader that has gone, or a full disk: the command line knows what to say
         return _run(arguments)
     return status
+
+
+def _prepare(found: snapshot.Snapshot) -> None:
+    """Load what a run needs that is not up to date, while others look what changed."""
+    if found.frame:
+        _load_site()
+        __import__("buildsys.verbs.again")
 
 
 def _run(arguments: list[str]) -> int:

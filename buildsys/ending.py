@@ -1,7 +1,6 @@
 """How a run ends: every trouble that a user can cause is one message and a status."""
 
 import errno
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -10,12 +9,10 @@ from buildsys.base.errors import BuildsysError, ExitStatus
 from buildsys.base.interrupts import raise_on_signals
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # a full disk's errors
-_ALLOCATIONS = 200_000  # of objects, before Python looks for cycles among them
 
 
 def end_well(act: Callable[[], ExitStatus]) -> ExitStatus:
     """Do something; anything but a bug of ours becomes a message on standard error."""
-    gc.set_threshold(_ALLOCATIONS)  # looking for cycles takes a tenth of a build, and finds few
     try:
         raise_on_signals()
         status = act()

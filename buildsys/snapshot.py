@@ -8,6 +8,7 @@ format) only means that the long way is gone.
 """
 
 import os
+from _collections_abc import Callable  # as collections.abc has it, which loads more
 
 MAGIC = b"modbuild snapshot 5\n"
 DIGEST_BYTES = 32
@@ -121,9 +122,7 @@ class Snapshot:
     message is what to say when changed is empty; frame is what a run that goes on from here needs.
     """
 
-    __slots__ = (
-        "_numbers", "_places", "changed", "columns", "content", "frame", "groups", "message",
-    )  # fmt: skip
+    __slots__ = ("_numbers", "changed", "columns", "content", "frame", "groups", "message")
 
     def __init__(
         self,
@@ -139,28 +138,33 @@ class Snapshot:
         self.columns = columns  # ctimes, mtimes, sizes, inodes, in the order of the files
         self.groups = groups  # each: a directory, and names in it
         self.changed: list[str] = []
-        self._places: dict[str, tuple[int, list[str]]] = {}
-        self._numbers: dict[str, dict[str, int]] = {}  # of names in a directory
+        self._numbers: dict[str, int] = {}
+
+    def number_files(self) -> dict[str, int]:
+        """Give the place of each file in the columns, by path."""
+        if not self._numbers:
+            paths: list[str] = []
+            for directory, *names in self.groups:
+                start = "" if directory == NOWHERE else directory.rstrip("/") + "/"
+                paths += map(start.__add__, names)
+            self._numbers = dict(zip(paths, range(len(paths)), strict=True))
+        return self._numbers
 
     def find(self, path: str) -> "tuple[int, int, int, int] | None":
         """Give the stamp of a file as the snapshot has it; None where it has none."""
-        if not self._places:
-            start = 0
-            for directory, *names in self.groups:
-                self._places[directory] = (start, names)
-                start += len(names)
-        directory, _, name = path.rpartition("/")
-        for place, word in ((directory or "/", name), (NOWHERE, path)):
-            numbers = self._numbers.get(place)
-            if numbers is None:
-                start, names = self._places.get(place, (0, []))
-                numbers = {name: start + number for number, name in enumerate(names)}
-                self._numbers[place] = numbers
-            index = numbers.get(word)
-            if index is not None:
-                ctime, mtime, size, inode = (column[index] for column in self.columns)
-                return ctime, mtime, size, inode
-        return None
+        number = self.number_files().get(path)
+        if number is None:
+            return None
+        ctime, mtime, size, inode = (column[number] for column in self.columns)
+        return ctime, mtime, size, inode
+
+    def has(self, path: str, stamp: "tuple[int, int, int, int]") -> bool:
+        """Tell whether a file has this stamp in the snapshot."""
+        number = self.number_files().get(path)
+        if number is None:
+            return False
+        ctimes, mtimes, sizes, inodes = self.columns
+        return stamp == (ctimes[number], mtimes[number], sizes[number], inodes[number])
 
 
 def read_unchanged(path: str, key: bytes) -> str | None:
@@ -169,8 +173,13 @@ def read_unchanged(path: str, key: bytes) -> str | None:
     return None if found is None or found.changed else found.message
 
 
-def read_snapshot(path: str, key: bytes) -> Snapshot | None:
-    """Read a snapshot and compare its stamps; None: there is none of this request."""
+def read_snapshot(
+    path: str, key: bytes, prepare: Callable[["Snapshot"], object] | None = None
+) -> Snapshot | None:
+    """Read a snapshot and compare its stamps; None: there is none of this request.
+
+    prepare is called as soon as one stamp differs, while others are looked at.
+    """
     try:
         with open(path, "rb", buffering=0) as stream:
             content = stream.read()
@@ -178,7 +187,7 @@ def read_snapshot(path: str, key: bytes) -> Snapshot | None:
     except (OSError, ValueError):
         return None
     if found is not None:
-        found.changed = _find_changes(found)
+        found.changed = _find_changes(found, prepare)
     return found
 
 
@@ -216,93 +225,148 @@ def parse_snapshot(content: bytes, key: bytes) -> Snapshot | None:
     return Snapshot(content, message, frame, columns, groups)
 
 
-def _find_changes(found: Snapshot) -> list[str]:
-    """Give the files whose stamps differ; half of many are looked at by a process of its own."""
+def _find_changes(
+    found: Snapshot, prepare: Callable[[Snapshot], object] | None = None
+) -> list[str]:
+    """Give the files whose stamps differ; half of many are looked at by a process of its own.
+
+    From the first that does on, all of the rest are, and prepare has this one.
+    """
     columns, groups = found.columns, found.groups
-    count = len(columns[0])
-    middle = place = 0
-    if count >= _FORK_FROM and len(os.sched_getaffinity(0)) > 1:
-        while place < count // 2:
-            place += len(groups[middle]) - 1
-            middle += 1
+    has_help = len(columns[0]) >= _FORK_FROM and len(os.sched_getaffinity(0)) > 1
+    first, start = _halve(groups) if has_help else (0, 0)
     here = os.open(".", os.O_PATH)
+    others: list[_Other] = []
+    changed: list[str] = []
     try:
-        other = _fork(columns, groups[:middle], 0) if middle else None
-        changed = _compare(columns, groups[middle:], place)
-        if middle:
-            said = None if other is None else _hear(*other)
-            changed += _compare(columns, groups[:middle], 0) if said is None else said
+        if first:
+            others.append(_Other(columns, groups[:first], 0))
+        for number in range(first, len(groups)):
+            changed += _compare(columns, groups[number], start)
+            start += len(groups[number]) - 1
+            if changed or (others and others[0].has_said()):
+                if has_help:
+                    others.append(_Other(columns, groups[number + 1 :], start))
+                else:
+                    changed += _compare_all(columns, groups[number + 1 :], start)
+                break
+        os.fchdir(here)
+        if prepare is not None and (changed or any(other.has_said() for other in others)):
+            prepare(found)
+        for other in others:
+            changed += other.hear()
     finally:
         os.fchdir(here)
         os.close(here)
     return changed
 
 
-def _fork(columns: list[list[int]], groups: list[list[str]], place: int) -> tuple[int, int] | None:
-    """Have a child compare some groups; give its number and where it will say what changed."""
-    heard, said = os.pipe()
-    try:
-        child = os.fork()
-    except OSError:  # no room for a process: we do it ourselves
-        os.close(heard)
-        os.close(said)
-        return None
-    if child:
-        os.close(said)
-        return child, heard
-    status = 1
-    try:  # nothing of the parent's must run here: no handler, no flush
-        names = "".join(f"{name}\0" for name in _compare(columns, groups, place))
-        view = memoryview(names.encode("utf-8", "surrogateescape"))
-        while view:
-            view = view[os.write(said, view) :]
-        status = 0
-    finally:
-        os._exit(status)
+def _halve(groups: list[list[str]]) -> tuple[int, int]:
+    """Give where the second half of the files begins: the number of its group, and of its file."""
+    count = sum(map(len, groups)) - len(groups)
+    number = place = 0
+    while place < count // 2:
+        place += len(groups[number]) - 1
+        number += 1
+    return number, place
 
 
-def _hear(child: int, heard: int) -> list[str] | None:
-    """Give what a child found; None when it did not come to its end."""
-    pieces = []
-    try:
-        while piece := os.read(heard, 1 << 16):
-            pieces.append(piece)
-    finally:
-        os.close(heard)
-        _, status = os.waitpid(child, 0)
-    names = b"".join(pieces).decode("utf-8", "surrogateescape").split("\0")
-    return None if status else names[:-1]
+class _Other:
+    """A process that compares some groups of files, and says at once what changed."""
+
+    __slots__ = ("_columns", "_groups", "_heard", "_number", "_pieces", "_place")
+
+    def __init__(self, columns: list[list[int]], groups: list[list[str]], place: int) -> None:
+        self._columns, self._groups, self._place = columns, groups, place
+        self._pieces: list[bytes] = []
+        self._number = 0
+        heard, said = os.pipe()
+        try:
+            self._number = os.fork()
+        except OSError:  # no room for a process: hear() does it
+            os.close(heard)
+            os.close(said)
+            return
+        if self._number:
+            os.close(said)
+            os.set_blocking(heard, False)
+            self._heard = heard
+            return
+        status = 1
+        try:  # nothing of the parent's must run here: no handler, no flush
+            for group in groups:
+                if changed := _compare(columns, group, place):
+                    names = "".join(f"{name}\0" for name in changed)
+                    view = memoryview(names.encode("utf-8", "surrogateescape"))
+                    while view:
+                        view = view[os.write(said, view) :]
+                place += len(group) - 1
+            status = 0
+        finally:
+            os._exit(status)
+
+    def has_said(self) -> bool:
+        """Tell whether it has found something; waits for nothing."""
+        if self._number and not self._pieces:
+            try:
+                if piece := os.read(self._heard, 1 << 16):
+                    self._pieces.append(piece)
+            except BlockingIOError:
+                pass
+        return bool(self._pieces)
+
+    def hear(self) -> list[str]:
+        """Give all that changed; what a process that failed did not look at is looked at here."""
+        status = 1
+        if self._number:
+            os.set_blocking(self._heard, True)
+            try:
+                while piece := os.read(self._heard, 1 << 16):
+                    self._pieces.append(piece)
+            finally:
+                os.close(self._heard)
+                _, status = os.waitpid(self._number, 0)
+        if status:
+            return _compare_all(self._columns, self._groups, self._place)
+        names = b"".join(self._pieces).decode("utf-8", "surrogateescape").split("\0")
+        return names[:-1]
 
 
-def _compare(columns: list[list[int]], groups: list[list[str]], place: int) -> list[str]:
+def _compare_all(columns: list[list[int]], groups: list[list[str]], place: int) -> list[str]:
     """Give the files of some groups whose stamps differ; the first of them has number place."""
     changed = []
-    stat, chdir = os.stat, os.chdir
-    for directory, *names in groups:
-        end = place + len(names)
-        is_elsewhere = directory == NOWHERE
-        if not is_elsewhere:
-            try:
-                chdir(directory)
-            except OSError:
-                changed += [f"{directory}/{name}" for name in names]
-                place = end
+    for group in groups:
+        changed += _compare(columns, group, place)
+        place += len(group) - 1
+    return changed
+
+
+def _compare(columns: list[list[int]], group: list[str], place: int) -> list[str]:
+    """Give the files of a group whose stamps differ, looked for from within their directory."""
+    directory, *names = group
+    changed = []
+    stat = os.stat
+    is_elsewhere = directory == NOWHERE
+    if not is_elsewhere:
+        try:
+            os.chdir(directory)
+        except OSError:
+            return [f"{directory}/{name}" for name in names]
+    end = place + len(names)
+    parts = [column[place:end] for column in columns]
+    for name, ctime, mtime, size, inode in zip(names, *parts, strict=True):
+        try:
+            status = stat(name)
+        except OSError:
+            if size == ABSENT_SIZE:
                 continue
-        parts = [column[place:end] for column in columns]
-        for name, ctime, mtime, size, inode in zip(names, *parts, strict=True):
-            try:
-                status = stat(name)
-            except OSError:
-                if size == ABSENT_SIZE:
-                    continue
-            else:
-                if (
-                    status.st_ctime_ns == ctime
-                    and status.st_mtime_ns == mtime
-                    and status.st_size == size
-                    and status.st_ino == inode
-                ):
-                    continue
-            changed.append(name if is_elsewhere else os.path.join(directory, name))
-        place = end
+        else:
+            if (
+                status.st_ctime_ns == ctime
+                and status.st_mtime_ns == mtime
+                and status.st_size == size
+                and status.st_ino == inode
+            ):
+                continue
+        changed.append(name if is_elsewhere else os.path.join(directory, name))
     return changed

@@ -44,6 +44,19 @@ def render_further(
     frame: bytes,
 ) -> bytes:
     """Give a snapshot that differs from a former one in these stamps, and lacks what is gone."""
+    gone = tuple(gone)
+    numbers = former.number_files()
+    sizes = former.columns[2]
+    # A file that came to be, or went, belongs to another group.
+    if not gone and all(
+        path in numbers and (stamp is None) == (sizes[numbers[path]] == ABSENT_SIZE)
+        for path, stamp in stamps.items()
+    ):
+        columns = [array("q", column) for column in former.columns]
+        for path, stamp in stamps.items():
+            for column, number in zip(columns, stamp or _ABSENT, strict=True):
+                column[numbers[path]] = number
+        return _join(key, message, frame, columns, _spell_names(former.groups))
     groups: Groups = {}
     rows = list(zip(*former.columns, strict=True))
     start = 0
@@ -76,11 +89,21 @@ def _put(groups: Groups, path: str, stamp: Numbers | None) -> None:
 
 def _render(key: bytes, message: str, frame: bytes, groups: Groups) -> bytes:
     rows = [numbers for group in groups.values() for numbers in group.values()]
-    columns = b"".join(array("q", column).tobytes() for column in zip(*rows, strict=True))
+    columns = [array("q", column) for column in zip(*rows, strict=True)]
+    lists = ([directory, *group] for directory, group in groups.items() if group)
+    return _join(key, message, frame, columns, _spell_names(lists))
+
+
+def _spell_names(groups: Iterable[Sequence[str]]) -> bytes:
+    return "\0\0".join(map("\0".join, groups)).encode("utf-8", "surrogateescape")
+
+
+def _join(
+    key: bytes, message: str, frame: bytes, columns: Sequence["array[int]"], names: bytes
+) -> bytes:
     text = message.encode("utf-8", "surrogateescape")
-    lists = ("\0".join((directory, *group)) for directory, group in groups.items() if group)
-    names = "\0\0".join(lists).encode("utf-8", "surrogateescape")
-    sizes = (len(key), len(text), len(frame), len(rows), len(names))
+    count = len(columns[0]) if columns else 0
+    sizes = (len(key), len(text), len(frame), count, len(names))
     head = b"".join(size.to_bytes(NUMBER_BYTES, "little") for size in sizes)
-    body = b"".join((head, key, text, frame, columns, names))
+    body = b"".join((head, key, text, frame, *(column.tobytes() for column in columns), names))
     return b"".join((MAGIC, hashlib.sha256(body).digest(), body))

@@ -120,8 +120,8 @@ class Programs:
         os.set_blocking(output, False)
         running = self._running[process.pid] = _Running(call, process, output, begin)
         self._selector.register(output, selectors.EVENT_READ, running)
-        if hasattr(os, "pidfd_open"):  # Linux tells of the end itself; elsewhere it is asked for
-            running.descriptor = os.pidfd_open(process.pid)
+        running.descriptor = _open_process(process.pid)
+        if running.descriptor >= 0:
             self._selector.register(running.descriptor, selectors.EVENT_READ, None)
         return process.pid
 
@@ -224,6 +224,17 @@ def _start(call: Call, output: int) -> "subprocess.Popen[bytes]":
         raise BuildsysError(
             f"{call.argv[0]}: cannot be started{where}: {os_error_text(error)}"
         ) from error
+
+
+def _open_process(pid: int) -> int:
+    """Open what is readable when a program has ended; -1 where it must be asked for instead.
+
+    Linux has it from 5.3 on, where no sandbox forbids it.
+    """
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return -1
 
 
 def _drain(descriptor: int) -> bytes:

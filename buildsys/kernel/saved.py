@@ -7,6 +7,7 @@ of 17,000 names is read many times faster than a list of them. Equal kernels giv
 import json
 import struct
 import zlib
+from itertools import repeat
 from typing import Any
 
 from buildsys.base.errors import BuildsysError
@@ -113,16 +114,16 @@ def _kernel_from(document: dict[str, Any]) -> Kernel:
 
 
 def _symbols_from(document: dict[str, Any]) -> SymbolMap:
-    ordered = document["globals"].split("\n")
+    ordered = _names(document["globals"])
     valued = document["valued"]
     known = ordered if valued is None else _names(valued)
     numbers = document["values"].split()
     return SymbolMap(
-        globals=frozenset(_names(document["globals"])),
+        globals=frozenset(ordered),
         absolute=frozenset(_names(document["absolute"])),
         weak=frozenset(_names(document["weak"])),
         local=frozenset(_names(document["local"])),
-        values=dict(zip(known, (int(n, 16) for n in numbers), strict=True)) if numbers else {},
+        values=dict(zip(known, map(int, numbers, repeat(16)), strict=True)) if numbers else {},
     )
 
 

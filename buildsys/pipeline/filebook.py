@@ -125,16 +125,34 @@ class FileBook:
                 doubtful.append(path)
         return doubtful
 
-    def forget(self, path: str) -> None:
-        """Look at a file anew when it is next asked for; its directory's listing, too."""
-        directory, slash, name = path.rpartition("/")
-        # As a header it is known by the real name.
-        real = f"{resolve_place(directory, self.places)}{slash}{name}"
-        for known in filter(None, map(self.find, (path, real))):
-            known.is_current = False
-        self._listings.pop(directory, None)
+    def forget(self, paths: Iterable[str]) -> None:
+        """Look at files anew when they are next asked for; listings of their directories, too."""
+        for path in paths:
+            directory, slash, name = path.rpartition("/")
+            known = self.find(path)
+            if known is not None:
+                known.is_current = False
+            place = resolve_place(directory, self.places)
+            if place != directory:  # as a header it is known by the real name
+                known = self.find(f"{place}{slash}{name}")
+                if known is not None:
+                    known.is_current = False
+            self._listings.pop(directory, None)
+            self.places.pop(path, None)
         self._shadows.clear()
-        self.places.pop(path, None)
+
+    def look_at_made(self, paths: Iterable[str]) -> list[bytes]:
+        """Digest files that a step just made, or left as they were."""
+        digests = []
+        for path in paths:
+            known = self.files.get(path)
+            if known is None or known.stamp is None or not has_stamp(path, known.stamp):
+                digests.append(self._look_at(path))
+                continue
+            self._counts.stats += 1
+            known.is_current = True
+            digests.append(known.digest)
+        return digests
 
     def list(self, directory: str) -> frozenset[str]:
         """Give the names in a directory; none where there is no such directory."""

@@ -32,8 +32,9 @@ from buildsys.pipeline.places import (
 )
 from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.request import load_trust
+from buildsys.pipeline.staying import judge_staying
 from buildsys.pipeline.target import Target, load_target
-from buildsys.pipeline.vetting import find_kmods, judge_staying, refuse_unsigned
+from buildsys.pipeline.vetting import find_kmods, refuse_unsigned
 from buildsys.provenance.keys import Trust
 from buildsys.provenance.manifest import load_digests
 from buildsys.sets.reading import PackedFile, find_archive, read_set

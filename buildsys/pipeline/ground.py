@@ -25,7 +25,7 @@ class Ground:
 
     def is_as_it_was(self, path: str, stamp: Stamp) -> bool:
         """Tell whether a file has the stamp that it had in the snapshot, and has it still."""
-        return path not in self._changed and self._former.find(path) == stamp.numbers
+        return path not in self._changed and self._former.has(path, stamp.numbers)
 
     def look_into(self, directories: Iterable[str]) -> None:
         """Take down what is in directories to which the run will write."""

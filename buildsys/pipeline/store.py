@@ -199,8 +199,7 @@ class Store:
         whether they are what they were, for all steps at once, and puts it on the disk.
         """
         outputs = [str(path) for path in step.outputs]
-        for path in outputs:
-            self._book.forget(path)
+        self._book.forget(outputs)
         known = [str(path) for path in step.inputs]
         further = resolve_headers(discovered, known, self._book.places)
         unsure = self._meanwhile.find_unsure(outputs, ticket, known, further)
@@ -213,7 +212,7 @@ class Store:
         digests = [*ticket.digests, *map(self.digest, further)]
         files = self._book.files
         inputs = [files[path] for path in (*known, *further)]
-        made = b"".join([self.digest(path)[:PREFIX_BYTES] for path in outputs])
+        made = b"".join([digest[:PREFIX_BYTES] for digest in self._book.look_at_made(outputs)])
         results = [files[path] for path in outputs]
         recipe = step.recipe
         node = Node(
@@ -250,8 +249,7 @@ class Store:
         Where its outputs are still those of its last success, that stays recorded: with the
         inputs of then, they are again what it would make.
         """
-        for path in step.outputs:
-            self._book.forget(str(path))
+        self._book.forget(map(str, step.outputs))
         made = self.made(step.record)
         try:
             if not made or not all(self.is_as_made(path, prefix) for path, prefix in made):

@@ -2,17 +2,12 @@
 
 import importlib
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from buildsys.check.verdict import Severity, Verdict
-from buildsys.check.whole import find_broken
 from buildsys.install.installation import Installation
 from buildsys.install.order import Order
-from buildsys.kernel.load import find_kernel
-from buildsys.kernel.model import Kernel
 from buildsys.pipeline.outcome import FailureKind, StepError
-from buildsys.pipeline.progress import describe_finding
 from buildsys.pipeline.step import Vetting
 from buildsys.provenance.keys import Trust
 
@@ -27,9 +22,13 @@ def vet_orders(orders: Sequence[Order], installation: Installation, vetting: Vet
     new = {order.name: order.sources[-1] for order in orders}
     if not installed.keys() - new.keys() or _is_same(orders):
         return ""
+    # What checks is imported where it is needed: it takes longer than all else here.
+    load = importlib.import_module("buildsys.kernel.load")
     number = vetting.kernel_version
-    kernel = find_kernel(vetting.kernel, vetting.machine, vetting.machine_arch, number)
-    return judge_staying(new, installed, kernel, vetting.described)
+    kernel = load.find_kernel(vetting.kernel, vetting.machine, vetting.machine_arch, number)
+    staying = importlib.import_module("buildsys.pipeline.staying")
+    warnings: str = staying.judge_staying(new, installed, kernel, vetting.described)
+    return warnings
 
 
 def refuse_unsigned(orders: Iterable[Order], trust: Trust) -> tuple[str, ...]:
@@ -58,26 +57,6 @@ def find_kmods(tree: Path) -> dict[str, Path]:
         return {}
     paths = {name: f"{tree}/{name}/{name}.kmod" for name in names}
     return {name: Path(path) for name, path in paths.items() if os.path.lexists(path)}
-
-
-def judge_staying(
-    new: dict[str, Path], installed: dict[str, Path], kernel: Kernel, refusing: Collection[str]
-) -> str:
-    """Raise where an installed module of refusing would not load any more; warns of others."""
-    broken = find_broken(new, installed, kernel)
-    stopping = [verdict for verdict in broken if verdict.name in refusing]
-    if stopping:
-        names = ", ".join(verdict.name for verdict in stopping)
-        text = "\n".join(_first_error(verdict) for verdict in stopping)
-        message = f"installed modules would not load any more: {names}; install them, too"
-        raise StepError(message, FailureKind.FINDINGS, (), text)
-    lines = (f"does not load any more: {v.name}: {_first_error(v)}" for v in broken)
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _first_error(verdict: Verdict) -> str:
-    errors = (finding for finding in verdict.findings if finding.severity is Severity.ERROR)
-    return next(map(describe_finding, errors), "")
 
 
 def _is_same(orders: Iterable[Order]) -> bool:
