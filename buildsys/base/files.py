@@ -31,6 +31,8 @@ def is_temporary(name: str) -> bool:
 
 def make_directory(path: Path, mode: int = 0o777) -> None:
     """Make path and its parents; an existing directory is fine. mode is path's, less the umask."""
+    if os.path.isdir(path):
+        return
     try:
         path.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:
@@ -149,8 +151,12 @@ def move_into_place(temporary: Path, path: Path) -> None:
 
 def make_link(link: Path, target: Path) -> None:
     """Make link a symbolic link to target, replacing another link at one moment."""
-    if link.is_symlink() and os.readlink(link) == str(target):
+    with contextlib.suppress(OSError):  # what is wrong, the second try tells
+        os.symlink(target, link)
         return
+    with contextlib.suppress(OSError):
+        if os.readlink(link) == str(target):
+            return
     temporary = temporary_beside(link)
     try:
         os.symlink(target, temporary)

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from buildsys.base.errors import BuildsysError, os_error_text
@@ -122,7 +122,7 @@ class Programs:
         self._selector.register(output, selectors.EVENT_READ, running)
         running.descriptor = _open_process(process.pid)
         if running.descriptor >= 0:
-            self._selector.register(running.descriptor, selectors.EVENT_READ, None)
+            self._selector.register(running.descriptor, selectors.EVENT_READ, running)
         return process.pid
 
     def wait(self, seconds: float = math.inf) -> list[Ended]:
@@ -136,23 +136,32 @@ class Programs:
                 timeout = 0.0
                 time.sleep(nap)
                 nap = min(2 * nap, _LONGEST_NAP_SECONDS)
+            told: set[int] = set()  # of whose end the system told
             for key, _ in self._selector.select(timeout):
-                if key.data is not None:
+                if key.fd == key.data.output:
                     self._read(key.data)
-            if time.monotonic() >= look:
-                look = time.monotonic() + _POLL_SECONDS
-            ended = [*self._find_ended(), *self._find_late()]
-            if ended or time.monotonic() >= end:
+                else:
+                    told.add(key.data.process.pid)
+            now = time.monotonic()
+            is_due = now >= look
+            if is_due:
+                look = now + _POLL_SECONDS
+            ended = [*self._find_ended(None if is_due else told), *self._find_late(now)]
+            if ended or now >= end:
                 return ended
 
-    def _find_ended(self) -> list[Ended]:
-        """Take out the programs that ended."""
-        ended = [pid for pid, run in self._running.items() if run.process.poll() is not None]
+    def _find_ended(self, told: Collection[int] | None) -> list[Ended]:
+        """Take out the programs that ended, of those told or that are not told of; None: of all."""
+        ended = [
+            pid
+            for pid, running in self._running.items()
+            if (told is None or pid in told or running.descriptor < 0)
+            and running.process.poll() is not None
+        ]
         return [Ended(pid, self._finish(pid)) for pid in ended]
 
-    def _find_late(self) -> list[Ended]:
-        """End the programs that took too long."""
-        now = time.monotonic()
+    def _find_late(self, now: float) -> list[Ended]:
+        """End the programs that took too long; now is of the monotonic clock (seconds)."""
         late = [
             (pid, running.call)
             for pid, running in self._running.items()

@@ -88,6 +88,7 @@ def run_again(
                 tool_environment(programs),
                 frame.options.timeout_seconds,
                 lambda module: _find_place(kept, module),
+                store.notes,
             )
             again = _Again(frame, kept, graph, touched, store, executor, progress, preparations)
             ground.look_into(_own_directories(graph.steps))

@@ -91,34 +91,62 @@ def find_questions(source: bytes) -> Questions:
     return tuple(dict.fromkeys(found))
 
 
-def find_asked(
-    headers: Iterable[str], roots: Sequence[str], known: dict[str, Questions]
-) -> Iterator[str]:
-    """Give what __has_include found, and where it would have been found before that.
+class SourceNotes:
+    """Reads sources and headers, each once in a run, for what no dependency file tells of them."""
 
-    GCC does not tell of a file that is asked for and not read. known holds the questions of headers
-    that were read already, and gets those of the others.
-    """
-    for path in [path for path in headers if known.get(path) != ()]:
-        questions = known.get(path)
-        if questions is None:
-            questions = known[path] = _read_questions(path)
-        for name, is_quoted in questions:
-            for place in (os.path.dirname(path), *roots) if is_quoted else roots:
-                candidate = os.path.join(place, name)
-                if os.path.isfile(candidate):
-                    yield candidate
-                    break
-                if os.path.isdir(candidate) or not os.path.exists(candidate):
-                    yield candidate
+    def __init__(self) -> None:
+        self._plain: set[str] = set()  # files of which there is nothing to tell
+        self._told: dict[str, tuple[tuple[str, ...], Questions]] = {}
+
+    def find_assembled(self, files: Sequence[str], places: Sequence[str]) -> Iterator[str]:
+        """Give what files have the assembler read, which it looks for in places."""
+        for names, _ in self._look_into(files).values():
+            for name in names:
+                paths = (os.path.join(place, name) for place in places)
+                if (path := next(filter(os.path.exists, paths), None)) is not None:
+                    yield path
+
+    def find_asked(self, files: Sequence[str], roots: Sequence[str]) -> Iterator[str]:
+        """Give what __has_include found, and where it would have been found before that.
+
+        GCC does not tell of a file that is asked for and not read.
+        """
+        for path, (_, questions) in self._look_into(files).items():
+            for name, is_quoted in questions:
+                for place in (os.path.dirname(path), *roots) if is_quoted else roots:
+                    candidate = os.path.join(place, name)
+                    if os.path.isfile(candidate):
+                        yield candidate
+                        break
+                    if os.path.isdir(candidate) or not os.path.exists(candidate):
+                        yield candidate
+
+    def _look_into(self, files: Sequence[str]) -> Mapping[str, tuple[tuple[str, ...], Questions]]:
+        """Give what there is to tell of those files of which there is something."""
+        plain = self._plain
+        if plain.issuperset(files):
+            return {}
+        found = {}
+        for path in [path for path in files if path not in plain]:
+            told = self._told.get(path)
+            if told is None:
+                content = _read(path)
+                told = find_assembler_inputs(content), find_questions(content)
+                if told == ((), ()):
+                    plain.add(path)
+                    continue
+                self._told[path] = told
+            found[path] = told
+        return found
 
 
-def _read_questions(path: str) -> Questions:
+def _read(path: str) -> bytes:
+    """Read a file; what cannot be read has nothing to tell."""
     try:
-        with open(path, "rb") as stream:
-            return find_questions(stream.read())
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read()
     except OSError:
-        return ()
+        return b""
 
 
 def resolve_headers(
@@ -198,20 +226,23 @@ def find_shadows(
     for header in headers:
         place, slash, name = header.rpartition("/")
         names_beside.setdefault(place + slash, []).append(name)
-    below = {root: _group_tails(root, names_beside) for root in dict.fromkeys(roots)}
+    below = {root: _find_firsts(root, names_beside) for root in dict.fromkeys(roots)}
+    every = frozenset().union(*below.values())
     absent: dict[str, set[str]] = {}
     dangling: dict[str, None] = {}
     for place in dict.fromkeys((*roots, *names_beside)):
         # In a directory that has files of its own, "…" may look for what any root holds.
         begin = 0 if place in names_beside else roots.index(place) + 1
-        later = [below[root] for root in dict.fromkeys(roots[begin:]) if root != place]
-        firsts = frozenset().union(*later)
+        later = [root for root in dict.fromkeys(roots[begin:]) if root != place]
+        is_all = len(later) == len(below)
+        firsts = every if is_all else frozenset().union(*(below[root] for root in later))
         directory = place[:-1]
         missing = firsts - listing(directory) - _DOTS
         if missing:
             absent.setdefault(directory, set()).update(missing)
         for first in firsts - missing:
-            for tail in dict.fromkeys(tail for tails in later for tail in tails.get(first, ())):
+            tails = (_find_tails(root, first, names_beside) for root in later)
+            for tail in dict.fromkeys(tail for some in tails for tail in some):
                 missing_at = _follow(directory, tail, listing)
                 if missing_at is not None:
                     absent.setdefault(missing_at[0], set()).add(missing_at[1])
@@ -221,21 +252,30 @@ def find_shadows(
     return Shadows(names, tuple(dangling))
 
 
-def _group_tails(root: str, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Group what was read below a root by the first part of its path from there.
+def _find_firsts(root: str, names: Mapping[str, Sequence[str]]) -> set[str]:
+    """Give the first parts of the paths from a root to what was read below it.
 
-    names are by directory. Where the first part is missing, none of a group can be there.
+    names are by directory. Where the first part is missing, none of those with it can be there.
     """
-    groups: dict[str, list[str]] = {}
+    start = len(root)
+    firsts = {
+        place[start : place.index("/", start)]
+        for place in names
+        if len(place) > start and place.startswith(root)
+    }
+    firsts.update(names.get(root, ()))
+    return firsts
+
+
+def _find_tails(root: str, first: str, names: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Give the paths from a root that begin with a part."""
+    if first in names.get(root, ()):
+        yield first
+    above, start = f"{root}{first}/", len(root)
     for place, found in names.items():
-        if place == root:
-            for name in found:
-                groups.setdefault(name, []).append(name)
-        elif place.startswith(root):
-            below = place[len(root) :]
-            first = groups.setdefault(below.partition("/")[0], [])
-            first.extend(below + name for name in found)
-    return groups
+        if place.startswith(above):
+            below = place[start:]
+            yield from [below + name for name in found]
 
 
 def _follow(

@@ -53,7 +53,7 @@ class DoitWorkspace:
         self._plan: Plan = make_plan(request, find_surroundings(request, False), (), True)
         self._store: Store = open_store(request)
         launching = find_launching(request, environment, self._store)
-        self._executor: Executor = make_executor(self._plan, programs, None, launching)
+        self._executor: Executor = make_executor(self._plan, programs, None, self._store, launching)
         self._steps = {task_name(step): step for step in self._plan.steps}
         self._tickets: dict[str, Ticket] = {}
         self._seen: dict[str, tuple[str, ...]] = {}

@@ -74,6 +74,18 @@ class FileBook:
             return ABSENT
         return self._look_at(path)
 
+    def find_all(self, paths: Iterable[str]) -> list[KnownFile]:
+        """Give what is known of files, which are looked at if they were not yet."""
+        files = self.files
+        found = []
+        for path in paths:
+            known = files.get(path)
+            if known is None or not known.is_current:
+                self.digest(path)
+                known = files[path]
+            found.append(known)
+        return found
+
     def digest_all(self, numbers: Sequence[int]) -> list[bytes]:
         """Digest files that are known by number."""
         known = self.numbered
@@ -81,6 +93,14 @@ class FileBook:
             file.digest if (file := known[number]).is_current else self.digest(file.path)
             for number in numbers
         ]
+
+    def find_unseen(self, paths: Iterable[str]) -> list[str]:
+        """Give those files that were not looked at in this run."""
+        files = self.files
+        rest = [path for path in paths if (f := files.get(path)) is None or not f.is_current]
+        if self._fetch is None:
+            return rest
+        return [path for path in rest if (f := self.find(path)) is None or not f.is_current]
 
     def look_again(self, path: str) -> bytes:
         """Digest a file that may have changed since this run looked at it."""

@@ -46,15 +46,12 @@ class Meanwhile:
         for path, digest in zip(known, ticket.digests, strict=True):
             if path not in outputs and self._book.look_again(path) != digest:
                 return None
-        has_moved = False
-        unsure = []
-        for path in further:  # each, so that a next run knows all of them
-            header = self._book.find(path)
-            if header is None or not header.is_current:
-                has_moved |= self._book.is_too_young(path, ticket.began_ns)
-            else:
-                unsure.append(path)
-        return None if has_moved else unsure
+        new = self._book.find_unseen(further)
+        # Each is looked at, so that a next run knows all of them.
+        if [path for path in new if self._book.is_too_young(path, ticket.began_ns)]:
+            return None
+        left_out = frozenset(new)
+        return [path for path in further if path not in left_out] if new else list(further)
 
     def add(self, step: Step, began_ns: int, unsure: Iterable[str]) -> None:
         """Take in a step that ended, and what find_unsure gave of it."""

@@ -134,7 +134,7 @@ def _run_steps(
 ) -> tuple[RunResult, bool]:
     """Run all that is stale; tells, too, whether all was done. programs is their environment."""
     plan = planned.plan
-    executor = make_executor(plan, programs, options.timeout_seconds, launching)
+    executor = make_executor(plan, programs, options.timeout_seconds, store, launching)
     result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
     is_complete = has_done_all(plan.graph, result)
     result = install_passed(planned, options, store, executor, progress, jobs, result)
@@ -330,11 +330,13 @@ def make_executor(
     plan: Plan,
     environment: Mapping[str, str],
     timeout_seconds: float | None,
+    store: Store,
     launching: Launching | None,
 ) -> StepExecutor:
     """Make what runs the steps of a plan."""
     places = {module.name: str(module.place) for module in plan.modules}
-    return StepExecutor(tool_environment(environment), timeout_seconds, places.get, launching)
+    variables = tool_environment(environment)
+    return StepExecutor(variables, timeout_seconds, places.get, store.notes, launching)
 
 
 def find_surroundings(request: Request, is_privileged: bool) -> Surroundings:

@@ -2,7 +2,7 @@
 
 A directory that only looks as if files had been taken out and put back (editors that write beside
 a file and rename, a file exchanged by version control) holds the names that it held. A source is a
-part of the plan by what it says of its module.
+part of the plan by what it says of its module, sys/sys/param.h by the release.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from buildsys.base.digest import RACY_NANOSECONDS, Stamp, stat_stamp
 from buildsys.base.value import frozen, replace
@@ -77,7 +78,7 @@ def heed(
     heeded = dict(announced)
     for path, stamp in stamps:
         is_listed = stamp is not None and path not in programs and os.path.isdir(path)
-        digest = digest_listing(path) if is_listed else b""
+        digest = digest_listing(path) if is_listed else _digest_release(path)
         heeded[path] = digest if stat_stamp(path) == stamp else b""
     return heeded
 
@@ -102,7 +103,7 @@ def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Chan
         files.append(path)
         if digest is not None:
             stamps[path] = stat_stamp(path)
-            if not digest or _digest_announcement(path) != digest:
+            if not digest or _sources().digest_words(path) != digest:
                 return None
     return Changes(tuple(files), tuple(directories), stamps)
 
@@ -142,9 +143,14 @@ def watch_changes(
     )
 
 
-def _digest_announcement(path: str) -> bytes:
-    digest: bytes = importlib.import_module("buildsys.srctree.sources").digest_announcement(path)
+def _digest_release(path: str) -> bytes:
+    """Digest what sys/sys/param.h says of the release; b'' for any other file."""
+    digest: bytes = _sources().digest_words(path) if _sources().is_release_header(path) else b""
     return digest
+
+
+def _sources() -> Any:
+    return importlib.import_module("buildsys.srctree.sources")
 
 
 def _is_directory(path: str) -> bool:

@@ -9,6 +9,20 @@ where its links lead.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
+from buildsys.base.value import mutable
+
+_ROOTS_KEPT = 16  # steps of one module, which have the same, follow each other
+
+
+@mutable
+class _Roots:
+    """The directories in which a compiler looked, and what is known as long as all are there."""
+
+    names: tuple[str, ...]
+    links: dict[str, str]  # those that are links, or below one: their real names
+    has_odd: bool  # one has a backslash
+    doubtful: dict[str, bool]  # directories: whether each can be another, or a name in it
+
 
 class SpellingFinder:
     """Looks into each directory once; made for one run."""
@@ -18,6 +32,7 @@ class SpellingFinder:
         self._there: dict[str, bool] = {}  # directories, each as it was spelled
         self._real: dict[str, str] = {}  # of directories that are there
         self._names: dict[str, str] = {}  # that were given: thousands of steps read one header
+        self._roots: dict[tuple[str, ...], _Roots] = {}
 
     def restore(self, names: Sequence[str], places: Iterable[str]) -> tuple[str, ...]:
         """Give the files that are meant by the names (absolute) in a dependency file.
@@ -25,25 +40,41 @@ class SpellingFinder:
         places are the directories in which the compiler looked. A name that cannot be explained
         stays as it is.
         """
-        roots = dict.fromkeys(place.rstrip("/") for place in places)
-        has_odd_root = any("\\" in root for root in roots)
-        links = {root: real for root in roots if (real := self._resolve(root)) != root}
-        doubtful: dict[str, bool] = {}
-        found: dict[str, None] = {}
+        roots = self._look_at(tuple(places))
         known = self._names
+        directories = {name.rpartition("/")[0] for name in names}
+        doubtful = [directory for directory in directories if self._is_doubtful(directory, roots)]
+        if not doubtful and _are_plain(names):
+            return tuple(dict.fromkeys(map(known.setdefault, names, names)))
+        found: dict[str, None] = {}
         for name in names:
-            directory = name.rpartition("/")[0]
-            is_doubtful = has_odd_root or "\\:" in name or doubtful.get(directory)
-            if is_doubtful is None:
-                is_doubtful = doubtful[directory] = self._is_doubtful(directory, roots, links)
-            if is_doubtful:
-                found.update(dict.fromkeys(self._explain(name, roots, links)))
+            if "\\:" in name or roots.doubtful[name.rpartition("/")[0]]:
+                found.update(dict.fromkeys(self._explain(name, roots.names, roots.links)))
             else:
-                plain = _plain(name) if "/." in name or "//" in name else name
+                plain = _plain(name)
                 found[known.setdefault(plain, plain)] = None
         return tuple(found)
 
-    def _is_doubtful(self, directory: str, roots: Iterable[str], links: dict[str, str]) -> bool:
+    def _look_at(self, places: tuple[str, ...]) -> _Roots:
+        found = self._roots.get(places)
+        if found is None:
+            names = tuple(dict.fromkeys(place.rstrip("/") for place in places))
+            links = {name: real for name in names if (real := self._resolve(name)) != name}
+            found = _Roots(names, links, any("\\" in name for name in names), {})
+            if all(name in self._real for name in names):
+                if len(self._roots) >= _ROOTS_KEPT:
+                    self._roots.clear()
+                self._roots[places] = found
+        return found
+
+    def _is_doubtful(self, directory: str, roots: _Roots) -> bool:
+        found = roots.doubtful.get(directory)
+        if found is None:
+            found = roots.has_odd or self._can_be_another(directory, roots.names, roots.links)
+            roots.doubtful[directory] = found
+        return found
+
+    def _can_be_another(self, directory: str, roots: Iterable[str], links: dict[str, str]) -> bool:
         """Tell whether a directory can be another, or a name in it."""
         below = f"{_plain(directory)}/"
         root = max((root for root in roots if below.startswith(f"{root}/")), key=len, default="")
@@ -119,6 +150,12 @@ class SpellingFinder:
             if os.path.isdir(real):  # else it may come to be
                 self._real[directory] = real
         return real
+
+
+def _are_plain(names: Sequence[str]) -> bool:
+    """Tell whether nothing in some names, which differ, leads nowhere else or may be an escape."""
+    text = "\0".join(names)
+    return "/." not in text and "//" not in text and "\\:" not in text
 
 
 def _plain(path: str) -> str:

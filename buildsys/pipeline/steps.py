@@ -21,7 +21,7 @@ from buildsys.base.files import (
 )
 from buildsys.base.programs import Call, CommandResult, CommandTimeoutError
 from buildsys.base.value import replace
-from buildsys.pipeline.depfile import find_assembler_inputs, parse_depfile
+from buildsys.pipeline.depfile import SourceNotes, parse_depfile
 from buildsys.pipeline.executor import Seen, Work
 from buildsys.pipeline.outcome import StepError
 from buildsys.pipeline.spelled import SpellingFinder
@@ -60,14 +60,14 @@ class StepExecutor:
         environment: Mapping[str, str],
         timeout_seconds: float | None,
         find_place: Callable[[str], str | None],
+        notes: SourceNotes,
         launching: Launching | None = None,
     ) -> None:
         self._environment = environment
         self._timeout_seconds = timeout_seconds
         self._find_place = find_place  # where a module is described, for messages
         self._launching = launching
-        self._assembler_inputs: dict[str, tuple[str, ...]] = {}  # by file
-        self._plain: set[str] = set()  # files that have the assembler read none
+        self._notes = notes
         self._spelling = SpellingFinder()
         self._directives: dict[str, Any] = {}  # of what config(1) reads, by file
         self._judge: Any = None
@@ -193,20 +193,8 @@ class StepExecutor:
         """Find what the files of a compilation have the assembler read: no depfile tells."""
         if command.verb != "compile":
             return ()
-        plain = self._plain
-        found: dict[str, None] = {}
-        for file in [file for file in files if file not in plain]:
-            names = self._assembler_inputs.get(file)
-            if names is None:
-                content = read_whole(Path(file)) if os.path.isfile(file) else b""
-                names = self._assembler_inputs[file] = find_assembler_inputs(content)
-                if not names:
-                    plain.add(file)
-            for name in names:
-                paths = (os.path.join(p, name) for p in (command.directory, *command.search_path))
-                if (path := next(filter(os.path.exists, paths), None)) is not None:
-                    found[path] = None
-        return tuple(found)
+        places = [str(place) for place in (command.directory, *command.search_path)]
+        return tuple(dict.fromkeys(self._notes.find_assembled(files, places)))
 
     def _launch(
         self, command: Command, argv: tuple[str, ...], assembled: Sequence[str]

@@ -16,9 +16,8 @@ from buildsys.base.files import make_directory
 from buildsys.base.granularity import FineTimes
 from buildsys.base.value import replace
 from buildsys.pipeline.depfile import (
-    Questions,
     Shadows,
-    find_asked,
+    SourceNotes,
     find_shadows,
     resolve_headers,
 )
@@ -76,7 +75,7 @@ class Store:
         self.counts = StoreCounts()
         self._read: set[str] = set()  # records that were looked for, where not all are read
         self._awaited: set[str] = set()  # what steps read that must run again
-        self._questions: dict[str, Questions] = {}  # of __has_include, by file
+        self.notes = SourceNotes()
         make_directory(path.parent)
         self._database = database = StoreFile(path, is_as_it_was is None)
         self._nodes = database.nodes
@@ -155,9 +154,11 @@ class Store:
             return CHANGED_COMMAND
         digests = self._book.digest_all(node.inputs)
         if make_key(node.recipe, digests) != node.key:
-            followed = self._follow_links(step, node)
+            changed = _find_changed(node, digests)
+            has_place = any(is_place(digests[index]) for index in changed)
+            followed = self._follow_links(step, node) if has_place else None
             if followed is None:
-                return self._name_changed_input(node, digests)
+                return self._name_changed_input(node, changed[:1], digests)
             node = followed
         if shadow := self._book.find_shadow(node.shadows):
             return f"{shadow} is new"
@@ -208,10 +209,10 @@ class Store:
             return
         self._meanwhile.made.update(outputs, resolve_headers(outputs, (), self._book.places))
         shadows = self._find_shadows(step, discovered)
-        further += (path for path in shadows.dangling if path not in further)
-        digests = [*ticket.digests, *map(self.digest, further)]
+        further += [path for path in shadows.dangling if path not in further]
         files = self._book.files
-        inputs = [files[path] for path in (*known, *further)]
+        inputs = [*(files[path] for path in known), *self._book.find_all(further)]
+        digests = [*ticket.digests, *(file.digest for file in inputs[len(known) :])]
         made = b"".join([digest[:PREFIX_BYTES] for digest in self._book.look_at_made(outputs)])
         results = [files[path] for path in outputs]
         recipe = step.recipe
@@ -368,15 +369,16 @@ class Store:
 
     def _write(self, record: str, node: Node) -> None:
         self._nodes[record] = node
-        files = [self._known[number] for number in (*node.inputs, *node.outputs)]
-        self._database.save(files, record, node)
+        known = self._known
+        files = [known[number] for number in (*node.inputs, *node.outputs)]
+        self._database.save([file for file in files if not file.is_saved], record, node)
 
     def _find_shadows(self, step: Step, headers: Sequence[str]) -> Shadows:
         match step.action:
             case Command(search_path=search_path) if search_path:
                 roots = [str(path) for path in search_path]
                 shadows = find_shadows(str(step.inputs[0]), headers, roots, self._book.list)
-                asked = find_asked(headers, roots, self._questions)
+                asked = self.notes.find_asked(headers, roots)
                 return Shadows(shadows.absent, (*shadows.dangling, *asked))
         return Shadows({})
 
@@ -400,13 +402,24 @@ class Store:
         self._write(step.record, followed)
         return followed
 
-    def _name_changed_input(self, node: Node, digests: Sequence[bytes]) -> str:
-        for index, identity in enumerate(node.inputs):
-            if digests[index][:PREFIX_BYTES] != digest_prefix(node.seen, index):
-                path = self._known[identity].path
-                if digests[index] == ABSENT:
-                    return f"{path} is missing"
-                if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:
-                    return f"{path} is new"
-                return f"{path} changed"
+    def _name_changed_input(
+        self, node: Node, changed: Sequence[int], digests: Sequence[bytes]
+    ) -> str:
+        for index in changed:
+            path = self._known[node.inputs[index]].path
+            if digests[index] == ABSENT:
+                return f"{path} is missing"
+            if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:
+                return f"{path} is new"
+            return f"{path} changed"
         return "an input changed"
+
+
+def _find_changed(node: Node, digests: Sequence[bytes]) -> list[int]:
+    """Give the indexes of inputs that have other digests than a step saw."""
+    seen = node.seen
+    return [
+        index
+        for index, digest in enumerate(digests)
+        if digest[:PREFIX_BYTES] != seen[index * PREFIX_BYTES : (index + 1) * PREFIX_BYTES]
+    ]

@@ -26,7 +26,7 @@ from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
 
-_FLUSH_SECONDS = 0.5  # as much work may be lost to a kill
+_FLUSH_SECONDS = 1.0  # as much work may be lost to a kill
 _ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for others
 
 

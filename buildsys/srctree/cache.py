@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, Stamp, digest_bytes, digest_file, stat_stamp
-from buildsys.base.files import make_directory, read_whole, write_whole
+from buildsys.base.digest import ABSENT, Stamp, digest_file, digest_lines, stat_stamp
+from buildsys.base.files import make_directory, write_whole
 from buildsys.srctree.query import Evaluation
 
 _FORMAT = 7
@@ -106,7 +106,7 @@ class EvaluationCache:
         if known is not None and known[:-1] == row:
             return str(known[-1])
         if path in self._lines:
-            digest = _digest_lines(path, self._lines[path])
+            digest = digest_lines(path, self._lines[path]).hex()
         else:
             digest = b"\1".hex() if Path(path).is_dir() else digest_file(path).hex()
         if time.time_ns() - stamp.ctime_ns > _YOUNG_NANOSECONDS:
@@ -130,12 +130,6 @@ class EvaluationCache:
                 self._known[known.directory] = (known, row["digests"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             self._files, self._notes, self._known = {}, {}, {}
-
-
-def _digest_lines(path: str, word: bytes) -> str:
-    """Digest the lines of a file that have a word in them."""
-    lines = read_whole(Path(path)).split(b"\n")
-    return digest_bytes(b"\n".join(line for line in lines if word in line)).hex()
 
 
 def _row(stamp: Stamp) -> Row:

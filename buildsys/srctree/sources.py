@@ -3,9 +3,11 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from buildsys.base.digest import digest_bytes
+from buildsys.base.digest import digest_bytes, digest_lines
+from buildsys.base.errors import BuildsysError
 from buildsys.base.value import frozen
 from buildsys.module.model import ModuleClass
 
@@ -14,6 +16,10 @@ _MACRO = re.compile(
     r"\b\w*MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,"
     r"\s*(?P<required>(?:[^()]|\([^()]*\))*?)\s*\)"
 )
+# conf/osrelease.sh, which makefiles ask for the release (!=), takes the line of this header that
+# defines __NetBSD_Version__.
+RELEASE_HEADER = "sys/sys/param.h"
+RELEASE_WORD = b"__NetBSD_Version__"
 # sys/net/npf/npf.h: this macro puts npf before what it is given.
 _NPF_MACRO = re.compile(r"\bNPF_EXT_MODULE\s*\(\s*\w+\s*,\s*(?P<required>\"[^\"]*\")\s*\)")
 _LITERAL = re.compile(r'"([^"]*)"')
@@ -76,8 +82,20 @@ def digest_said(said: Announcement | None) -> bytes:
     return digest_bytes(repr(words).encode())
 
 
-def digest_announcement(path: str) -> bytes:
-    """Digest what a source says now."""
+def is_release_header(path: str) -> bool:
+    """Tell whether a file is what tells the release of a tree, beside much else."""
+    return path.endswith(f"/{RELEASE_HEADER}")
+
+
+def digest_words(path: str) -> bytes:
+    """Digest what a file says now: a source of its module, sys/sys/param.h of the release.
+
+    SHA-256, 32 bytes; b'' where the header cannot be read.
+    """
+    if is_release_header(path):
+        with suppress(BuildsysError):
+            return digest_lines(path, RELEASE_WORD)
+        return b""
     return digest_said(read_announcement(read_source(path)))
 
 

@@ -21,14 +21,17 @@ from buildsys.srctree.query import (
     read_answer,
 )
 from buildsys.srctree.reading import ModuleReader
-from buildsys.srctree.sources import Announcement, read_announcement, read_source
+from buildsys.srctree.sources import (
+    RELEASE_HEADER,
+    RELEASE_WORD,
+    Announcement,
+    read_announcement,
+    read_source,
+)
 
 MODULES = "sys/modules"
-# conf/osrelease.sh, which makefiles ask for the release (!=), and what it reads: no makefile names
-# them. Of the header it takes the line that defines __NetBSD_Version__.
-_VERSION_HEADER = "sys/sys/param.h"
-_VERSION = b"__NetBSD_Version__"
-_BEHIND_SHELL = (_VERSION_HEADER, "sys/conf/osrelease.sh")
+# What makefiles ask for the release (!=), and what it reads: no makefile names them.
+_BEHIND_SHELL = (RELEASE_HEADER, "sys/conf/osrelease.sh")
 
 
 @frozen
@@ -77,7 +80,7 @@ def read_tree(
     evaluated at all; a directory that fails is a trouble.
     """
     make_directory(setup.objdir)
-    lines = {f"{setup.source}/{_VERSION_HEADER}": _VERSION}
+    lines = {f"{setup.source}/{RELEASE_HEADER}": RELEASE_WORD}
     cache = EvaluationCache(cache_path, setup.key, lines)
     announcements: dict[str, Announcement | None] = {}
 

@@ -12,6 +12,7 @@ import pytest
 from buildsys.base import interrupts, programs
 from buildsys.base.errors import BuildsysError
 from buildsys.base.programs import Call
+from buildsys.pipeline.depfile import SourceNotes
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.progress import LineProgress
 from buildsys.pipeline.staleness import find_stale
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def make_executor() -> StepExecutor:
-    return StepExecutor(dict(os.environ), None, {}.get)
+    return StepExecutor(dict(os.environ), None, {}.get, SourceNotes())
 
 
 def make_graph(directory: Path, slow: str = "sleep 0.3") -> Graph:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildsys.base.value import replace
+from buildsys.pipeline.depfile import SourceNotes
 from buildsys.pipeline.executor import do_work
 from buildsys.pipeline.outcome import FailureKind, StepError
 from buildsys.pipeline.step import Command, Generate, Step, find_recipe
@@ -14,7 +15,9 @@ from buildsys.pipeline.steps import StepExecutor
 
 
 def executor(timeout_seconds: float | None = None) -> StepExecutor:
-    return StepExecutor(dict(os.environ), timeout_seconds, {"m": "modules/m/m.yaml"}.get)
+    return StepExecutor(
+        dict(os.environ), timeout_seconds, {"m": "modules/m/m.yaml"}.get, SourceNotes()
+    )
 
 
 def command_step(directory: Path, script: str, depfile: bool = False) -> Step:
