@@ -245,13 +245,14 @@ def _find_changes(
             changed += _compare(columns, groups[number], start)
             start += len(groups[number]) - 1
             if changed or (others and others[0].has_said()):
-                if has_help:
-                    others.append(_Other(columns, groups[number + 1 :], start))
+                rest = groups[number + 1 :]
+                if has_help and rest:
+                    others.append(_Other(columns, rest, start))
                 else:
-                    changed += _compare_all(columns, groups[number + 1 :], start)
+                    changed += _compare_all(columns, rest, start)
                 break
         os.fchdir(here)
-        if prepare is not None and (changed or any(other.has_said() for other in others)):
+        if prepare is not None and (changed or (others and others[0].listen())):
             prepare(found)
         for other in others:
             changed += other.hear()
@@ -313,6 +314,14 @@ class _Other:
                     self._pieces.append(piece)
             except BlockingIOError:
                 pass
+        return bool(self._pieces)
+
+    def listen(self) -> bool:
+        """Wait until it has found something, or come to its end; tells whether it has."""
+        if self._number and not self._pieces:
+            os.set_blocking(self._heard, True)
+            if piece := os.read(self._heard, 1 << 16):
+                self._pieces.append(piece)
         return bool(self._pieces)
 
     def hear(self) -> list[str]:

@@ -7,16 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from buildsys import snapshot
 from buildsys.base.digest import stat_stamp
 from buildsys.config import SETTINGS
 from buildsys.snapshot import (
     guess_objdir,
+    parse_snapshot,
+    read_snapshot,
     read_unchanged,
     request_key,
     snapshot_path,
 )
-from buildsys.snapshotfile import render_snapshot
+from buildsys.snapshotfile import is_whole, render_further, render_snapshot
 
+Stamp = tuple[int, int, int, int] | None
 KEY = request_key(("install",), {"MACHINE": "amd64"}, "/here")
 
 
@@ -170,3 +174,107 @@ def test_snapshots_of_two_requests_lie_apart() -> None:
     other = request_key(("build",), {}, "/here")
     assert snapshot_path("/o", KEY) != snapshot_path("/o", other)
     assert snapshot_path("/o", KEY).startswith("/o/.snapshots/")
+
+
+def list_files(tmp_path: Path) -> list[str]:
+    """Make files of four directories, more than one process looks at."""
+    names = [f"{place}/{number}" for place in "abcd" for number in range(6)]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("content")
+    return names
+
+
+def look(path: str) -> tuple[list[str], list[str]]:
+    """Give the files that changed, and the names with which something was prepared."""
+    prepared: list[str] = []
+    found = read_snapshot(path, KEY, lambda found: prepared.append(found.message))
+    assert found is not None
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    return found.changed, prepared
+
+
+@pytest.mark.parametrize("forking", [0, 100])
+@pytest.mark.parametrize("edited", ["a/0", "a/5", "b/3", "c/0", "c/1", "d/5"])
+def test_whatever_changed_is_found_and_prepared_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str, forking: int
+) -> None:
+    monkeypatch.setattr(snapshot, "_FORK_FROM", forking)
+    path = save(tmp_path, *list_files(tmp_path), message="same")
+    before = set(os.listdir("/proc/self/fd"))
+    assert look(path) == ([], [])
+    (tmp_path / edited).write_text("CONTENT")
+    assert look(path) == ([str(tmp_path / edited)], ["same"])
+    for name in ("a/1", "b/0", "d/0"):
+        (tmp_path / name).unlink()
+    gone = {str(tmp_path / name) for name in ("a/1", "b/0", "d/0", edited)}
+    changed, prepared = look(path)
+    assert (set(changed), len(changed), prepared) == (gone, len(gone), ["same"])
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("edited", ["a/0", "d/5"])
+def test_no_room_for_a_process_is_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(snapshot, "_FORK_FROM", 0)
+    monkeypatch.setattr(os, "fork", refuse)
+    path = save(tmp_path, *list_files(tmp_path))
+    (tmp_path / edited).write_text("CONTENT")
+    assert look(path)[0] == [str(tmp_path / edited)]
+
+
+def test_what_a_process_does_not_come_to_say_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = os.getpid()
+    compare = snapshot._compare
+
+    def die_once(columns: list[list[int]], group: list[str], place: int) -> list[str]:
+        if os.getpid() != parent and group[0].endswith("/b"):
+            os._exit(1)
+        return compare(columns, group, place)
+
+    monkeypatch.setattr(snapshot, "_FORK_FROM", 0)
+    monkeypatch.setattr(snapshot, "_compare", die_once)
+    path = save(tmp_path, *list_files(tmp_path))
+    for name in ("a/0", "b/0"):
+        (tmp_path / name).write_text("CONTENT")
+    assert look(path)[0] == [str(tmp_path / name) for name in ("a/0", "b/0")]
+
+
+NUMBERS = st.tuples(*[st.integers(0, 1 << 60)] * 4)
+NAMES = st.sampled_from(["/a", "/b/c", "/b/d", "/b/e f", "/", "/b", os.fsdecode(b"/b/\xff")])
+
+
+@given(
+    st.dictionaries(NAMES, st.none() | NUMBERS, min_size=1),
+    st.dictionaries(NAMES, st.none() | NUMBERS),
+    st.sets(NAMES),
+)
+@settings(deadline=None)
+def test_a_further_snapshot_is_what_one_of_all_files_would_be(
+    former: dict[str, Stamp], stamps: dict[str, Stamp], gone: set[str]
+) -> None:
+    gone -= set(stamps)
+    old = parse_snapshot(render_snapshot(KEY, "old", former.items(), b"frame"), KEY)
+    assert old is not None
+    content = render_further(old, KEY, "new", stamps, gone, b"further")
+    new = parse_snapshot(content, KEY)
+    wanted = {path: stamp for path, stamp in {**former, **stamps}.items() if path not in gone}
+    if new is None:
+        assert not wanted
+        return
+    assert (new.message, new.frame, is_whole(new)) == ("new", b"further", True)
+    absent = (0, 0, -1, 0)
+    assert set(new.number_files()) == set(wanted)
+    assert {path: new.find(path) for path in wanted} == {
+        path: stamp or absent for path, stamp in wanted.items()
+    }
+    assert all(new.has(path, stamp or absent) for path, stamp in wanted.items())
+    assert new.find("/none") is None
+    assert not new.has("/none", absent)

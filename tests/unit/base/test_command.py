@@ -74,6 +74,27 @@ def test_a_program_that_cannot_start_is_named(tmp_path: Path) -> None:
         run_command((str(plain),))
 
 
+def test_programs_end_where_the_system_does_not_tell_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_number: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    programs = Programs()
+    texts = ("echo one", "sleep 0.2; exit 3", "exec >/dev/null 2>&1; sleep 0.1; exit 4")
+    keys = {programs.start(Call(shell(text))): text for text in texts}
+    found: dict[str, object] = {}
+    while len(found) < len(texts):
+        for one in programs.wait(5):
+            assert isinstance(one.result, CommandResult)
+            found[keys[one.key]] = one.result.status
+    programs.close()
+    assert tuple(found[text] for text in texts) == (0, 3, 4)
+    with pytest.raises(BuildsysError, match="still running"):
+        run_command(shell("sleep 9"), timeout_seconds=0.3)
+
+
 def test_a_time_out_ends_the_whole_group(tmp_path: Path) -> None:
     mark = tmp_path / "alive"
     text = f"(while :; do touch {mark}; sleep 0.05; done) & while :; do sleep 1; done"

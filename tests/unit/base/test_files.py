@@ -23,6 +23,7 @@ from buildsys.base.below import (
 from buildsys.base.errors import BuildsysError
 from buildsys.base.files import (
     is_temporary,
+    make_link,
     temporary_beside,
     write_all_durably,
     write_whole,
@@ -283,3 +284,23 @@ def test_a_link_to_a_file_is_replaced(tmp_path: Path) -> None:
     link.symlink_to("other")
     write_whole(link, CONTENT)
     assert (link.read_bytes(), other.read_bytes()) == (CONTENT, b"before")
+
+
+def test_a_link_is_made_kept_or_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    make_link(link, Path("one"))
+    before = link.lstat()
+    make_link(link, Path("one"))
+    assert (os.readlink(link), link.lstat()) == ("one", before)
+    make_link(link, Path("two"))
+    assert (os.readlink(link), os.listdir(tmp_path)) == ("two", ["link"])
+    link.unlink()
+    link.write_text("a file")
+    make_link(link, Path("three"))
+    assert os.readlink(link) == "three"
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(BuildsysError, match=r"directory: cannot make the link: Is a directory"):
+        make_link(tmp_path / "directory", Path("four"))
+    with pytest.raises(BuildsysError, match=r"no/link: cannot make the link: No such file"):
+        make_link(tmp_path / "no/link", Path("five"))
+    assert sorted(os.listdir(tmp_path)) == ["directory", "link"]

@@ -1,6 +1,7 @@
 """The store's database, torn, foreign, locked, or in nobody's reach."""
 
 import sqlite3
+from array import array
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from storing import open_store, prepare, run_step
 
 from buildsys.base.errors import BuildsysError
+from buildsys.pipeline import storefile
 from buildsys.pipeline.store import Store
+from buildsys.pipeline.storefile import Node, StoreFile
 
 
 def foreign_database(path: Path) -> None:
@@ -95,3 +98,26 @@ def test_a_database_that_another_program_locks_is_told(
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(BuildsysError, match="database is locked"):
             Store(path)
+
+
+@pytest.mark.parametrize("most", [0, 20])
+def test_the_steps_that_read_or_made_files_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(storefile, "_FEW", most)
+    with closing(StoreFile(tmp_path / "store.sqlite3")) as file:
+        lists = {"a": ([1, 2], [3]), "b": ([3, 256], [4]), "c": ([], [70000]), "d": ([5], [])}
+        for name, (inputs, outputs) in lists.items():
+            made = b"8 bytes." * len(outputs)
+            node = Node(
+                b"r", b"k", array("I", inputs), b"", array("I", outputs), made, "reason", b""
+            )
+            file.save((), name, node)
+        file.flush()
+        assert file.find_users([]) == set()
+        assert file.find_users([3]) == {"a", "b"}
+        assert file.find_users([70000, 2]) == {"a", "c"}
+        assert file.find_users([6, 7]) == set()
+        # These bytes stand in a list, and are of two numbers.
+        assert file.find_users([1 << 16, 2 << 24, 3 << 24]) == set()
+        assert file.find_users(range(1, 300)) == {"a", "b", "d"}

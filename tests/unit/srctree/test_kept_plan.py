@@ -48,6 +48,25 @@ def test_a_source_that_says_the_same_of_its_module_goes_the_short_way(tree: Tree
     assert "offers" in output
 
 
+def test_a_header_that_tells_the_same_release_goes_the_short_way(tree: TreeWorkspace) -> None:
+    words = ("build", "--src", str(tree.source), "-m", "amd64", "offers", "null")
+    assert run_showing(words, tree.work, tree.environment())[0] == 0
+    header = tree.source / "sys/sys/param.h"
+    change(header, "#define", "#define HAS_MORE 1\n#define")
+    output = run_showing(words, tree.work, tree.environment())[1]
+    assert output.endswith("short way\n"), output
+    assert "compile  offers/offers.o" in output
+    change(header, "1099001200", "1099001300")
+    output = run_showing(words, tree.work, tree.environment())[1]
+    assert output.endswith("long way\n"), output
+    assert run_showing((*words, "-O", "anew"), tree.work, tree.environment())[0] == 0
+    anew = tree.work / "anew/amd64-x86_64/offers/offers.kmod"
+    assert (tree.objects("offers") / "offers.kmod").read_bytes() == anew.read_bytes()
+    header.unlink()
+    ran = tree.run("build", "-m", "amd64", "offers", "null")
+    assert (ran.status, "param.h: cannot read" in ran.text) == (1, True), ran.text
+
+
 def test_another_way_to_tell_the_release_is_seen(tree: TreeWorkspace) -> None:
     assert tree.run("install", "null").status == 0
     change(tree.source / "sys/conf/osrelease.sh", 'echo "', 'echo "1')
