@@ -254,9 +254,11 @@ def _find_changes(
         os.fchdir(here)
         if prepare is not None and (changed or (others and others[0].listen())):
             prepare(found)
-        for other in others:
-            changed += other.hear()
+        while others:
+            changed += others.pop(0).hear()
     finally:
+        for other in others:
+            other.close()
         os.fchdir(here)
         os.close(here)
     return changed
@@ -295,6 +297,7 @@ class _Other:
             return
         status = 1
         try:  # nothing of the parent's must run here: no handler, no flush
+            os.close(heard)  # else nothing would tell us that the parent has gone
             for group in groups:
                 if changed := _compare(columns, group, place):
                     names = "".join(f"{name}\0" for name in changed)
@@ -333,12 +336,18 @@ class _Other:
                 while piece := os.read(self._heard, 1 << 16):
                     self._pieces.append(piece)
             finally:
-                os.close(self._heard)
-                _, status = os.waitpid(self._number, 0)
+                status = self.close()
         if status:
             return _compare_all(self._columns, self._groups, self._place)
         names = b"".join(self._pieces).decode("utf-8", "surrogateescape").split("\0")
         return names[:-1]
+
+    def close(self) -> int:
+        """Wait for its end, which comes soon where nobody hears it; gives how it ended."""
+        if not self._number:
+            return 1
+        os.close(self._heard)
+        return os.waitpid(self._number, 0)[1]
 
 
 def _compare_all(columns: list[list[int]], groups: list[list[str]], place: int) -> list[str]:

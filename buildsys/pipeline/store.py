@@ -209,7 +209,7 @@ class Store:
             return
         self._meanwhile.made.update(outputs, resolve_headers(outputs, (), self._book.places))
         shadows = self._find_shadows(step, discovered)
-        further += [path for path in shadows.dangling if path not in further]
+        further += [path for path in dict.fromkeys(shadows.dangling) if path not in further]
         files = self._book.files
         inputs = [*(files[path] for path in known), *self._book.find_all(further)]
         digests = [*ticket.digests, *(file.digest for file in inputs[len(known) :])]

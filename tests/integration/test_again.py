@@ -300,6 +300,18 @@ def test_a_damaged_record_costs_a_build_at_most(fresh: Workspace, damage: str) -
     assert statuses in ([0, 0], [1, 0])
 
 
+def test_a_record_that_lost_an_output_hides_no_damage(fresh: Workspace) -> None:
+    before = fresh.digests("destdir")
+    damage = "UPDATE node SET outputs = substr(outputs, 1, 6) WHERE cast(name AS text) = ?"
+    with contextlib.closing(sqlite3.connect(fresh.path(RECORD))) as database:
+        assert database.execute(damage, ("link:gamma",)).rowcount == 1
+        database.commit()
+    with open(fresh.path("obj/amd64-x86_64/gamma/gamma.kmod"), "ab") as stream:
+        stream.write(b"x")
+    assert run(fresh, "install")[0] == 0
+    assert fresh.digests("destdir") == before
+
+
 def test_a_spare_generation_that_is_a_link_is_not_followed(fresh: Workspace) -> None:
     text = fresh.path("modules/alpha/alpha.c").read_text()
     for number in range(7):

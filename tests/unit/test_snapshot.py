@@ -1,6 +1,8 @@
 """The quick answer: true only while every file is as it was; anything odd is no answer."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -245,6 +247,43 @@ def test_what_a_process_does_not_come_to_say_is_looked_at(
     for name in ("a/0", "b/0"):
         (tmp_path / name).write_text("CONTENT")
     assert look(path)[0] == [str(tmp_path / name) for name in ("a/0", "b/0")]
+
+
+_KILLED = """
+import os, sys, time
+from buildsys import snapshot
+snapshot._FORK_FROM = 0
+os.sched_getaffinity = lambda _: {0, 1}
+snapshot.read_snapshot(sys.argv[1], bytes.fromhex(sys.argv[2]), lambda _: os.kill(os.getpid(), 9))
+"""
+
+
+def test_whoever_looks_ends_when_nobody_hears_it_any_more(tmp_path: Path) -> None:
+    stamps = [(f"{tmp_path}/{'n' * 200}{n % 4}/{n:04}", (1, 1, 1, 1)) for n in range(3000)]
+    path = tmp_path / "snapshot"
+    path.write_bytes(render_snapshot(KEY, "", stamps))
+    command = (sys.executable, "-c", _KILLED, str(path), KEY.hex())
+    # It hears of the end of the last process that has the output open.
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+    assert (ran.returncode, ran.stdout) == (-9, b"")
+
+
+def test_whoever_looks_is_waited_for_where_preparing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_found: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshot, "_FORK_FROM", 0)
+    names = list_files(tmp_path)
+    path = save(tmp_path, *names)
+    (tmp_path / names[-1]).write_text("CONTENT")
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(KeyboardInterrupt):
+        read_snapshot(path, KEY, fail)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 NUMBERS = st.tuples(*[st.integers(0, 1 << 60)] * 4)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from storing import make_step, open_store, prepare, record, run_step
+from storing import make_step, open_store, prepare, record, run_step, settle_times
 
 from buildsys.base import granularity
 from buildsys.base.digest import stat_stamp
@@ -363,3 +363,20 @@ def test_what_is_known_of_files_goes_with_the_last_record_that_names_them(tmp_pa
         assert store.names() == {"compile:n/x.o"}
         assert store.plans() == {"all": {"compile:n/x.o"}}
         assert store.made("compile:n/x.o")
+
+
+def test_what_two_headers_ask_for_is_recorded_once(tmp_path: Path) -> None:
+    step = prepare(tmp_path)
+    question = "#if __has_include(<opt.h>)\n#endif\n"
+    headers = [tmp_path / "second/h.h", tmp_path / "first/other.h"]
+    for header in headers:
+        header.write_text(question)
+    settle_times()
+    with open_store(tmp_path) as store:
+        assert run_step(store, step, *headers)
+        node = store.find(step.record)
+        assert node is not None
+        assert len(node.inputs) == len(set(node.inputs)) == 1 + len(headers) + 3
+    (tmp_path / "second/opt.h").write_text("")
+    with open_store(tmp_path) as store:
+        assert "opt.h is new" in store.stale_reason(step)
