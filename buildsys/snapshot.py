@@ -15,6 +15,7 @@ DIGEST_BYTES = 32
 NUMBER_BYTES = 8
 ABSENT_SIZE = -1  # of a file that is not there
 NOWHERE = "."  # the group of files that are not looked for from within their directory
+_LISTEN_EVERY = 32  # groups, after which the other process is asked whether it has found something
 _FORK_FROM = 2000  # files, from which a second process is worth its start
 # Variables that choose tools, settings or places; others do not enter into a request.
 _VARIABLES = (
@@ -244,7 +245,7 @@ def _find_changes(
         for number in range(first, len(groups)):
             changed += _compare(columns, groups[number], start)
             start += len(groups[number]) - 1
-            if changed or (others and others[0].has_said()):
+            if changed or (others and not number % _LISTEN_EVERY and others[0].has_said()):
                 rest = groups[number + 1 :]
                 if has_help and rest:
                     others.append(_Other(columns, rest, start))
