@@ -135,16 +135,6 @@ def digest_file(path: str | Path) -> bytes:
     return digest.digest()
 
 
-def digest_lines(path: str, word: bytes) -> bytes:
-    """Digest the lines of a file that have a word in them."""
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            lines = stream.read().split(b"\n")
-    except OSError as error:
-        raise BuildsysError(f"cannot read: {os_error_text(error)}", Path(path)) from error
-    return digest_bytes(b"\n".join(line for line in lines if word in line))
-
-
 def digest_parts(*parts: bytes) -> bytes:
     """Digest a sequence of byte strings so that no two sequences run together."""
     digest = hashlib.sha256()

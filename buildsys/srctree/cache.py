@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buildsys.base.digest import ABSENT, Stamp, digest_file, digest_lines, stat_stamp
+from buildsys.base.digest import ABSENT, Stamp, digest_file, stat_stamp
 from buildsys.base.files import make_directory, write_whole
 from buildsys.srctree.query import Evaluation
+from buildsys.srctree.sources import digest_lines
 
 _FORMAT = 7
 _YOUNG_NANOSECONDS = 1_000_000_000  # a stamp this young may belong to a later edit, too

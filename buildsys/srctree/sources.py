@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from buildsys.base.digest import digest_bytes, digest_lines
+from buildsys.base.digest import digest_bytes
 from buildsys.base.errors import BuildsysError
+from buildsys.base.files import read_whole
 from buildsys.base.value import frozen
 from buildsys.module.model import ModuleClass
 
@@ -80,6 +81,12 @@ def digest_said(said: Announcement | None) -> bytes:
     """Digest what a source says (SHA-256, 32 bytes)."""
     words = () if said is None else (said.kmod_class and said.kmod_class.value, *said.requires)
     return digest_bytes(repr(words).encode())
+
+
+def digest_lines(path: str, word: bytes) -> bytes:
+    """Digest the lines of a file that have a word in them (SHA-256, 32 bytes)."""
+    lines = read_whole(path).split(b"\n")
+    return digest_bytes(b"\n".join(line for line in lines if word in line))
 
 
 def is_release_header(path: str) -> bool:
