@@ -253,7 +253,7 @@ def _find_changes(
                     changed += _compare_all(columns, rest, start)
                 break
         os.fchdir(here)
-        if prepare is not None and (changed or (others and others[0].listen())):
+        if prepare is not None and (changed or (others and others[0].has_said(True))):
             prepare(found)
         while others:
             changed += others.pop(0).hear()
@@ -293,7 +293,6 @@ class _Other:
             return
         if self._number:
             os.close(said)
-            os.set_blocking(heard, False)
             self._heard = heard
             return
         status = 1
@@ -310,22 +309,15 @@ class _Other:
         finally:
             os._exit(status)
 
-    def has_said(self) -> bool:
-        """Tell whether it has found something; waits for nothing."""
+    def has_said(self, is_waiting: bool = False) -> bool:
+        """Tell whether it has found something; is_waiting: wait for that, or for its end."""
         if self._number and not self._pieces:
+            os.set_blocking(self._heard, is_waiting)
             try:
                 if piece := os.read(self._heard, 1 << 16):
                     self._pieces.append(piece)
             except BlockingIOError:
                 pass
-        return bool(self._pieces)
-
-    def listen(self) -> bool:
-        """Wait until it has found something, or come to its end; tells whether it has."""
-        if self._number and not self._pieces:
-            os.set_blocking(self._heard, True)
-            if piece := os.read(self._heard, 1 << 16):
-                self._pieces.append(piece)
         return bool(self._pieces)
 
     def hear(self) -> list[str]:
