@@ -97,10 +97,11 @@ class FileBook:
     def find_unseen(self, paths: Iterable[str]) -> list[str]:
         """Give those files that were not looked at in this run."""
         files = self.files
-        rest = [path for path in paths if (f := files.get(path)) is None or not f.is_current]
-        if self._fetch is None:
-            return rest
-        return [path for path in rest if (f := self.find(path)) is None or not f.is_current]
+        return [
+            path
+            for path in paths
+            if (known := files.get(path) or self.find(path)) is None or not known.is_current
+        ]
 
     def look_again(self, path: str) -> bytes:
         """Digest a file that may have changed since this run looked at it."""

@@ -9,12 +9,12 @@ where its links lead.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from buildsys.base.value import mutable
+from buildsys.base.value import frozen
 
 _ROOTS_KEPT = 16  # steps of one module, which have the same, follow each other
 
 
-@mutable
+@frozen
 class _Roots:
     """The directories in which a compiler looked, and what is known as long as all are there."""
 

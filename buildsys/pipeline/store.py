@@ -47,6 +47,7 @@ from buildsys.pipeline.storevalues import (
 
 _TOKEN_BYTES = 8
 CHANGED_COMMAND = "its command or settings changed"
+_CHANGED = "an input changed"  # in what the record does not keep of its digest
 _FAILED = "it failed when it last ran"
 _MOVED = "a file that it reads changed while it ran"
 DROPPED = "dropped "  # before a record's name: outputs that it made once and makes no more
@@ -158,7 +159,7 @@ class Store:
             has_place = any(is_place(digests[index]) for index in changed)
             followed = self._follow_links(step, node) if has_place else None
             if followed is None:
-                return self._name_changed_input(node, changed[:1], digests)
+                return self._name_change(node, changed[0], digests) if changed else _CHANGED
             node = followed
         if shadow := self._book.find_shadow(node.shadows):
             return f"{shadow} is new"
@@ -402,17 +403,14 @@ class Store:
         self._write(step.record, followed)
         return followed
 
-    def _name_changed_input(
-        self, node: Node, changed: Sequence[int], digests: Sequence[bytes]
-    ) -> str:
-        for index in changed:
-            path = self._known[node.inputs[index]].path
-            if digests[index] == ABSENT:
-                return f"{path} is missing"
-            if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:
-                return f"{path} is new"
-            return f"{path} changed"
-        return "an input changed"
+    def _name_change(self, node: Node, index: int, digests: Sequence[bytes]) -> str:
+        """Say what became of one of the inputs."""
+        path = self._known[node.inputs[index]].path
+        if digests[index] == ABSENT:
+            return f"{path} is missing"
+        if digest_prefix(node.seen, index) == ABSENT[:PREFIX_BYTES]:
+            return f"{path} is new"
+        return f"{path} changed"
 
 
 def _find_changed(node: Node, digests: Sequence[bytes]) -> list[int]:
