@@ -34,36 +34,51 @@ def test_a_source_that_comes_to_require_a_module_has_it_installed(tree: TreeWork
     assert (tree.work / "destdir/stand/amd64/10.99.12/modules/sets/sets.kmod").exists()
 
 
-def test_a_source_that_says_the_same_of_its_module_goes_the_short_way(tree: TreeWorkspace) -> None:
-    words = ("build", "--src", str(tree.source), "-m", "amd64", "null")
-    assert run_showing(words, tree.work, tree.environment())[0] == 0
-    source = tree.source / "sys/modules/null/null.c"
-    change(source, "null, NULL", "null,  NULL")
-    output = run_showing(words, tree.work, tree.environment())[1]
+@pytest.mark.parametrize(
+    ("name", "same", "other", "asked"),
+    [
+        (
+            "sys/modules/null/null.c",
+            ("null, NULL", "null,  NULL"),
+            ("null,  NULL", 'null, "offers"'),
+            "null",
+        ),
+        (
+            "sys/sys/param.h",
+            ("#define", "#define HAS_MORE 1\n#define"),
+            ("1099001200", "1099001300"),
+            "offers",
+        ),
+    ],
+    ids=["source", "release"],
+)
+def test_a_file_that_says_the_same_to_the_plan_goes_the_short_way(
+    tree: TreeWorkspace, name: str, same: tuple[str, str], other: tuple[str, str], asked: str
+) -> None:
+    def build(*further: str) -> str:
+        words = ("build", "--src", str(tree.source), "-m", "amd64", asked, *further)
+        status, output, _ = run_showing(words, tree.work, tree.environment())
+        assert status == 0, output
+        return output
+
+    build()
+    change(tree.source / name, *same)
+    output = build()
     assert output.endswith("short way\n"), output
-    assert "compile  null/null.o" in output
-    change(source, "null,  NULL", 'null, "offers"')
-    output = run_showing(words, tree.work, tree.environment())[1]
+    assert f"compile  {asked}/{asked}.o" in output
+    change(tree.source / name, *other)
+    output = build()
     assert output.endswith("long way\n"), output
     assert "offers" in output
+    build("-O", "anew")
+    anew = tree.work / f"anew/amd64-x86_64/{asked}/{asked}.kmod"
+    assert (tree.objects(asked) / f"{asked}.kmod").read_bytes() == anew.read_bytes()
 
 
-def test_a_header_that_tells_the_same_release_goes_the_short_way(tree: TreeWorkspace) -> None:
-    words = ("build", "--src", str(tree.source), "-m", "amd64", "offers", "null")
-    assert run_showing(words, tree.work, tree.environment())[0] == 0
-    header = tree.source / "sys/sys/param.h"
-    change(header, "#define", "#define HAS_MORE 1\n#define")
-    output = run_showing(words, tree.work, tree.environment())[1]
-    assert output.endswith("short way\n"), output
-    assert "compile  offers/offers.o" in output
-    change(header, "1099001200", "1099001300")
-    output = run_showing(words, tree.work, tree.environment())[1]
-    assert output.endswith("long way\n"), output
-    assert run_showing((*words, "-O", "anew"), tree.work, tree.environment())[0] == 0
-    anew = tree.work / "anew/amd64-x86_64/offers/offers.kmod"
-    assert (tree.objects("offers") / "offers.kmod").read_bytes() == anew.read_bytes()
-    header.unlink()
-    ran = tree.run("build", "-m", "amd64", "offers", "null")
+def test_a_header_of_the_release_that_goes_is_missed(tree: TreeWorkspace) -> None:
+    tree.build("null")
+    (tree.source / "sys/sys/param.h").unlink()
+    ran = tree.run("build", "null")
     assert (ran.status, "param.h: cannot read" in ran.text) == (1, True), ran.text
 
 
