@@ -1,11 +1,14 @@
 """What tests of several parts share: the small tree of modules."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from workspace import Workspace, make_workspace
+
+from buildsys.base import programs
 
 # Who starts the tests in the background (nohup, a shell's '&') has these ignored, and programs
 # inherit that: the runs that tests interrupt would rightly go on.
@@ -33,6 +36,21 @@ def fresh(workspace: Workspace) -> Iterator[Workspace]:
     assert workspace.install().is_nothing_to_do
     assert workspace.digests() == workspace.build_anew()
     assert workspace.temporaries() == []
+
+
+@pytest.fixture
+def interrupted_starts(monkeypatch: pytest.MonkeyPatch) -> "list[subprocess.Popen[bytes]]":
+    """Have Ctrl-C come with the start of each program; gives the programs."""
+    started: list[subprocess.Popen[bytes]] = []
+    start = programs._start
+
+    def interrupt(call: programs.Call, output: int) -> "subprocess.Popen[bytes]":
+        started.append(start(call, output))
+        signal.raise_signal(signal.SIGINT)
+        return started[-1]
+
+    monkeypatch.setattr(programs, "_start", interrupt)
+    return started
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

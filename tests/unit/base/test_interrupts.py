@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from buildsys.base import programs
 from buildsys.base.interrupts import exposed, raise_on_signals, shielded
 from buildsys.base.programs import Call, Programs
 
@@ -73,22 +72,13 @@ def test_an_ignored_signal_stays_ignored() -> None:
 
 
 def test_a_program_that_a_signal_meets_at_its_start_is_ended(
-    monkeypatch: pytest.MonkeyPatch,
+    interrupted_starts: "list[subprocess.Popen[bytes]]",
 ) -> None:
-    started = []
-    start = programs._start
-
-    def interrupted(call: Call, output: int) -> "subprocess.Popen[bytes]":
-        started.append(start(call, output))
-        signal.raise_signal(signal.SIGINT)
-        return started[0]
-
-    monkeypatch.setattr(programs, "_start", interrupted)
     running = Programs()
     with pytest.raises(KeyboardInterrupt):
         running.start(Call(("sleep", "60")))
     running.close()
-    assert started[0].returncode == -signal.SIGKILL
+    assert [program.returncode for program in interrupted_starts] == [-signal.SIGKILL]
 
 
 def test_what_another_thread_does_puts_nothing_off() -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from buildsys.base import interrupts, programs
+from buildsys.base import interrupts
 from buildsys.base.errors import BuildsysError
-from buildsys.base.programs import Call
 from buildsys.pipeline.depfile import SourceNotes
 from buildsys.pipeline.headstart import HeadStart
 from buildsys.pipeline.progress import LineProgress
@@ -117,17 +116,9 @@ def test_what_cannot_be_prepared_is_told_by_the_step_that_needs_it(
 
 
 def test_a_signal_at_a_start_ends_what_was_started(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Store, interrupted_starts: "list[subprocess.Popen[bytes]]"
 ) -> None:
-    graph, head, started = make_graph(tmp_path, "sleep 60"), HeadStart(), []
-    start = programs._start
-
-    def interrupted(call: Call, output: int) -> "subprocess.Popen[bytes]":
-        started.append(start(call, output))
-        signal.raise_signal(signal.SIGINT)
-        return started[0]
-
-    monkeypatch.setattr(programs, "_start", interrupted)
+    graph, head = make_graph(tmp_path, "sleep 60"), HeadStart()
     before = signal.signal(signal.SIGINT, interrupts._interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -135,5 +126,5 @@ def test_a_signal_at_a_start_ends_what_was_started(
     finally:
         signal.signal(signal.SIGINT, before)
         head.close()
-    assert started[0].returncode == -signal.SIGKILL
+    assert [program.returncode for program in interrupted_starts] == [-signal.SIGKILL]
     assert [path.name for path in tmp_path.iterdir()] == ["record"]
