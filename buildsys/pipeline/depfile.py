@@ -79,6 +79,8 @@ def _read_backslashes(text: str, start: int) -> tuple[str, int]:
 
 def find_assembler_inputs(source: bytes) -> tuple[str, ...]:
     """Give the files that .incbin and .include name in a source, also in asm("…") of C."""
+    if b".inc" not in source:
+        return ()
     names = (match[1] for match in _ASSEMBLER_INPUT.finditer(source))
     return tuple(dict.fromkeys(os.fsdecode(name) for name in names))
 
@@ -221,28 +223,35 @@ def find_shadows(
     directory of whichever file includes it. Of a path below such a directory the first part that
     is missing counts.
     """
-    roots = [root.rstrip("/") + "/" for root in search_path]
+    ways = [root.rstrip("/") + "/" for root in search_path]
     names_beside: dict[str, list[str]] = {os.path.dirname(source) + "/": []}
     for header in headers:
         place, slash, name = header.rpartition("/")
-        names_beside.setdefault(place + slash, []).append(name)
-    below = {root: _find_firsts(root, names_beside) for root in dict.fromkeys(roots)}
+        try:
+            names_beside[place + slash].append(name)
+        except KeyError:
+            names_beside[place + slash] = [name]
+    below = {root: _find_firsts(root, names_beside) for root in ways}
     every = frozenset().union(*below.values())
+    dots = every & _DOTS
     absent: dict[str, set[str]] = {}
     dangling: dict[str, None] = {}
-    for place in dict.fromkeys((*roots, *names_beside)):
-        # In a directory that has files of its own, "…" may look for what any root holds.
-        begin = 0 if place in names_beside else roots.index(place) + 1
-        later = [root for root in dict.fromkeys(roots[begin:]) if root != place]
-        is_all = len(later) == len(below)
-        firsts = every if is_all else frozenset().union(*(below[root] for root in later))
+    for place in dict.fromkeys((*ways, *names_beside)):
+        later, firsts = list(below), every
+        if place in below:
+            # In a directory that has files of its own, "…" may look for what any root holds.
+            begin = 0 if place in names_beside else ways.index(place) + 1
+            later = list(dict.fromkeys(root for root in ways[begin:] if root != place))
+            firsts = frozenset().union(*[below[root] for root in later])
         directory = place[:-1]
-        missing = firsts - listing(directory) - _DOTS
+        present = firsts & listing(directory)
+        present = present | (firsts & dots) if dots else present
+        missing = firsts - present if present else firsts
         if missing:
             absent.setdefault(directory, set()).update(missing)
-        for first in firsts - missing:
-            tails = (_find_tails(root, first, names_beside) for root in later)
-            for tail in dict.fromkeys(tail for some in tails for tail in some):
+        for first in present:
+            tails = [tail for root in later for tail in _find_tails(root, first, names_beside)]
+            for tail in dict.fromkeys(tails):
                 missing_at = _follow(directory, tail, listing)
                 if missing_at is not None:
                     absent.setdefault(missing_at[0], set()).add(missing_at[1])

@@ -26,7 +26,8 @@ from buildsys.pipeline.step import Graph, Step
 from buildsys.pipeline.store import Store
 from buildsys.pipeline.storevalues import Ticket
 
-_FLUSH_SECONDS = 1.0  # as much work may be lost to a kill
+_FLUSH_SECONDS = 1.0  # as much work may be lost to a kill,
+_FLUSH_PART = 50  # or one part of so many of what the run took so far, if that is more
 _ALL_WAIT = "hold on"  # what doit's dispatcher gives when every task waits for others
 
 
@@ -109,7 +110,7 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         self._head = HeadStart() if run.ahead.head is None else run.ahead.head
         self._programs = self._head.programs
         self._preparing = deque(run.preparations)
-        self._flushed = time.monotonic()
+        self._flush_due = time.monotonic() + _FLUSH_SECONDS
         self._begun: dict[int, _Begun] = {}  # by the key of its program
         self._early: dict[int, CommandResult | BuildsysError] = {}  # of programs, by their keys
         self._ended: deque[Any] = deque()  # tasks that the dispatcher is to be told of
@@ -158,8 +159,8 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
         while True:
             self._flush_when_due()
             with exposed():
-                due = self._flushed + _FLUSH_SECONDS - time.monotonic()
-                ended = self._programs.wait(0.0 if self._preparing else due)
+                due = 0.0 if self._preparing else self._flush_due - time.monotonic()
+                ended = self._programs.wait(due)
                 if ended:
                     return ended
                 if self._preparing:
@@ -168,9 +169,10 @@ class _Runner(runner.Runner):  # type: ignore[misc]  # doit has no types
                         prepare()
 
     def _flush_when_due(self) -> None:
-        if time.monotonic() >= self._flushed + _FLUSH_SECONDS:
+        if time.monotonic() >= self._flush_due:
             self._run.store.flush()
-            self._flushed = time.monotonic()
+            now = time.monotonic()
+            self._flush_due = now + max(_FLUSH_SECONDS, (now - self._run.ahead.begin) / _FLUSH_PART)
 
     def _go_on(self, begun: _Begun, result: CommandResult | BuildsysError | None) -> None:
         """Go on with a task, with what its program gave, to its next program or its end."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from buildsys.base.errors import BuildsysError, Place
-from buildsys.base.value import frozen
+from buildsys.base.value import field, frozen
 from buildsys.module.model import (
     CompileUnit,
     Language,
@@ -39,14 +39,22 @@ class _SourceEntry:
 
 @frozen
 class ModuleReader:
-    """Turns evaluations into modules; objects says where a module's object directory is."""
+    """Turns evaluations into modules; objects says where a module's object directory is.
+
+    Made for one run: each directory in which sources are looked for is listed once.
+    """
 
     objects: Callable[[str], Path]
     announce: FindAnnouncement
+    listings: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
     def read(self, said: Evaluation) -> Module:
         """Make the Module of a directory with KMOD; raises where it cannot be built, and why."""
-        return _Reading(said, self.objects(said.values["KMOD"]), self.announce).module()
+        values = said.values
+        suffixes = {suffix: tuple(values[f".PATH{suffix}"].split()) for suffix in (".c", ".S")}
+        general = tuple(values[".PATH"].split())
+        path = SourcePath(values[".CURDIR"], general, suffixes, self.listings)
+        return _Reading(said, self.objects(values["KMOD"]), self.announce, path).module()
 
 
 @frozen
@@ -54,6 +62,7 @@ class _Reading:
     said: Evaluation
     objects: Path
     announce: FindAnnouncement
+    source_path: SourcePath
 
     def module(self) -> Module:
         values = self.said.values
@@ -142,9 +151,9 @@ class _Reading:
         other = others.get(stem + (".c" if suffix == ".S" else ".S"))
         if other is None or suffix not in (".c", ".S"):
             return entry
-        path = self.source_path()
         wanted = (entry, other) if suffix == ".S" else (other, entry)
-        return next((item for item in wanted if path.find(item.name) is not None), entry)
+        find = self.source_path.find
+        return next((item for item in wanted if find(item.name) is not None), entry)
 
     def unit(self, entry: _SourceEntry, name: str) -> CompileUnit:
         stem, suffix = os.path.splitext(entry.name)
@@ -170,22 +179,17 @@ class _Reading:
                 yield ParserSource(Path(self.find(entry.name)), argv, tuple(names))
 
     def find(self, name: str) -> str:
-        path = self.source_path().find(name)
+        path = self.source_path.find(name)
         if path is None:
             raise self.fail(f"{name} does not exist in any directory of .PATH", name)
         return path
-
-    def source_path(self) -> SourcePath:
-        values = self.said.values
-        suffixes = {suffix: tuple(values[f".PATH{suffix}"].split()) for suffix in (".c", ".S")}
-        return SourcePath(values[".CURDIR"], tuple(values[".PATH"].split()), suffixes)
 
     def refuse_unknown_generated(self) -> None:
         known = {*_IOCONF_NAMES, _ASSYM}
         for name in self.said.words("DPSRCS"):
             is_parsed = os.path.splitext(name)[1] in (".c", ".h")
             is_known = name in known or (is_parsed and self.is_from_parser(name))
-            if not is_known and self.source_path().find(name) is None:
+            if not is_known and self.source_path.find(name) is None:
                 raise self.fail(f"DPSRCS: nothing here makes {name}", name)
 
     def is_from_parser(self, name: str) -> bool:

@@ -12,9 +12,11 @@ from buildsys.base.files import read_whole
 from buildsys.base.value import frozen
 from buildsys.module.model import ModuleClass
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# A pattern that begins with fixed text is searched for many times faster: what must not stand
+# before that text is asked afterwards.
+_COMMENT = re.compile(r"/\*[^*]*(?:\*(?!/)[^*]*)*\*/|//[^\n]*")
 _MACRO = re.compile(
-    r"\b\w*MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,"
+    r"MODULE\w*\s*\(\s*MODULE_CLASS_(?P<class>\w+)\s*,\s*[^,()\"]+,"
     r"\s*(?P<required>(?:[^()]|\([^()]*\))*?)\s*\)"
 )
 # conf/osrelease.sh, which makefiles ask for the release (!=), takes the line of this header that
@@ -22,8 +24,11 @@ _MACRO = re.compile(
 RELEASE_HEADER = "sys/sys/param.h"
 RELEASE_WORD = b"__NetBSD_Version__"
 # sys/net/npf/npf.h: this macro puts npf before what it is given.
-_NPF_MACRO = re.compile(r"\bNPF_EXT_MODULE\s*\(\s*\w+\s*,\s*(?P<required>\"[^\"]*\")\s*\)")
+_NPF_MACRO = re.compile(
+    r"NPF_EXT_MODULE(?<!\wNPF_EXT_MODULE)\s*\(\s*\w+\s*,\s*(?P<required>\"[^\"]*\")\s*\)"
+)
 _LITERAL = re.compile(r'"([^"]*)"')
+_DOTS = frozenset({".", ".."})  # are in every directory, and in no listing
 
 
 @frozen
@@ -33,18 +38,32 @@ class SourcePath:
     directory: str  # .CURDIR
     general: tuple[str, ...]
     by_suffix: dict[str, tuple[str, ...]]
+    listings: dict[str, frozenset[str] | None]  # of directories that were asked already
 
     def find(self, name: str) -> str | None:
         """Give the file's name as make would spell it; None where it is not found."""
         if name.startswith("/"):
             return name if os.path.exists(name) else None
         suffix = os.path.splitext(name)[1]
+        first = name.partition("/")[0]
         for directory in (".", *self.by_suffix.get(suffix, ()), *self.general):
             base = self.directory if directory in (".", ".DOTLAST") else directory
             path = f"{base}/{name}"
-            if os.path.exists(path):
+            if self._may_have(base, first) and os.path.exists(path):
                 return path
         return None
+
+    def _may_have(self, directory: str, name: str) -> bool:
+        """Tell whether a directory has a name, or cannot be listed though it may be looked into."""
+        if directory not in self.listings:
+            try:
+                self.listings[directory] = _DOTS.union(os.listdir(directory))
+            except PermissionError:
+                self.listings[directory] = None
+            except OSError:
+                self.listings[directory] = frozenset()
+        names = self.listings[directory]
+        return names is None or name in names
 
 
 @frozen

@@ -53,11 +53,12 @@ def test_a_source_is_found_in_make_s_order_and_spelling(tmp_path: Path) -> None:
     (tmp_path / "second/a.c").touch()
     (tmp_path / "second/b.c").touch()
     general = (f"{tmp_path}/first", f"{tmp_path}/second/")
-    path = SourcePath(f"{tmp_path}/own", general, {})
+    path = SourcePath(f"{tmp_path}/own", general, {}, {})
     assert path.find("a.c") == f"{tmp_path}/first/a.c"
     assert path.find("b.c") == f"{tmp_path}/second//b.c"
     assert path.find("c.c") is None
     (tmp_path / "own/a.c").touch()
+    path = SourcePath(f"{tmp_path}/own", general, {}, {})
     assert path.find("a.c") == f"{tmp_path}/own/a.c"
-    by_suffix = SourcePath(f"{tmp_path}/own", general, {".c": (f"{tmp_path}/second",)})
+    by_suffix = SourcePath(f"{tmp_path}/own", general, {".c": (f"{tmp_path}/second",)}, {})
     assert by_suffix.find("b.c") == f"{tmp_path}/second/b.c"
