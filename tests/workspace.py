@@ -208,3 +208,10 @@ def make_workspace(directory: Path, **environment: str) -> Workspace:
     for name, text in FILES.items():
         workspace.write(name, text)
     return workspace
+
+
+def make_unfit(workspace: Workspace) -> None:
+    """Have gamma use a function that no kernel offers."""
+    used = "gamma_table(int), frobnicate(int);"
+    workspace.edit("modules/gamma/gamma.c", "gamma_table(int);", used)
+    workspace.edit("modules/gamma/gamma.c", "SHAPE", "frobnicate(1) + SHAPE")

@@ -59,6 +59,14 @@ class StepFailed:
     argv: tuple[str, ...]
     output: str
 
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether a check refused its kmod: the record has all that decided that.
+
+        What an installation finds of other modules that are installed, it does not have.
+        """
+        return self.kind is FailureKind.FINDINGS and self.step.kind == "check"
+
 
 def make_failed(step: Step, error: BuildsysError) -> StepFailed:
     """Take down what a step failed of."""

@@ -20,7 +20,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.installed import find_installed
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
-from buildsys.pipeline.outcome import FailureKind, RunResult
+from buildsys.pipeline.outcome import RunResult
 from buildsys.pipeline.partial import join_results, plan_partial
 from buildsys.pipeline.paths import install_place, machine_objdir, receipts_directory
 from buildsys.pipeline.plan import Plan, Surroundings, make_plan
@@ -138,13 +138,14 @@ def _run_steps(
     result = run_plan(plan.graph, store, executor, progress, jobs, options.is_keep_going)
     is_complete = has_done_all(plan.graph, result)
     result = install_passed(planned, options, store, executor, progress, jobs, result)
+    is_complete = is_complete and all(failed.is_refusal for failed in result.failed)
     return result, is_complete and not result.is_interrupted and not result.moved
 
 
 def has_done_all(graph: Graph, result: RunResult) -> bool:
     """Tell whether only kmods that are not fit kept anything from being done."""
     closed = {failed.step.name for failed in result.failed}
-    if any(failed.kind is not FailureKind.FINDINGS for failed in result.failed):
+    if not all(failed.is_refusal for failed in result.failed):
         return False
     for step in graph.steps if closed else ():
         if not closed.isdisjoint(graph.needs[step.name]):

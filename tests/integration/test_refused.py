@@ -4,15 +4,9 @@ import subprocess
 import sys
 
 from shortway import run, steps
-from workspace import CLONE, STAND, Workspace
+from workspace import CLONE, STAND, Workspace, make_unfit
 
 OFFERED = ("kobj_sym_lookup", "printf", "frobnicate")
-UNFIT = "gamma_table(int), frobnicate(int);"
-
-
-def make_unfit(workspace: Workspace) -> None:
-    workspace.edit("modules/gamma/gamma.c", "gamma_table(int);", UNFIT)
-    workspace.edit("modules/gamma/gamma.c", "SHAPE", "frobnicate(1) + SHAPE")
 
 
 def is_quick(loaded: str) -> bool:
@@ -164,3 +158,20 @@ def test_doit_does_not_take_a_refused_kmod_for_done(workspace: Workspace) -> Non
         )
         assert ran.returncode != 0, ran.stdout
         assert "frobnicate" in ran.stdout + ran.stderr
+
+
+def test_what_an_installation_finds_of_others_that_are_installed_is_asked_each_time(
+    workspace: Workspace,
+) -> None:
+    workspace.install()
+    for name in ("alpha/alpha.h", "alpha/alpha.c", "beta/beta.c"):
+        workspace.edit(f"modules/{name}", "alpha_count", "alpha_total")
+    for _ in range(2):
+        status, _, said = run(workspace, "install", "alpha")
+        assert status == 2
+        assert "installed modules would not load any more: beta" in said
+    assert workspace.run("build").status == 0
+    beta = workspace.path(f"{STAND}/beta/beta.kmod")
+    beta.chmod(0o644)
+    beta.write_bytes(workspace.path("obj/amd64-x86_64/beta/beta.kmod").read_bytes())
+    assert run(workspace, "install", "alpha")[0] == 0

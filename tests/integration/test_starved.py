@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workspace import STAND, Workspace, make_workspace
+from workspace import STAND, Workspace, make_unfit, make_workspace
 
 PAGE_KIB = 4
 
@@ -64,6 +64,25 @@ def test_a_disk_that_gets_full_at_any_size_is_told_and_the_next_run_completes(
         assert disk.digests() == wanted
         assert disk.temporaries() == []
     assert statuses.count(1) > 3
+
+
+def test_a_full_destdir_beside_an_unfit_kmod_is_not_remembered(workspace: Workspace) -> None:
+    make_unfit(workspace)
+    destdir = workspace.path("destdir")
+    destdir.mkdir()
+    if not mount("-t", "tmpfs", "-o", f"size={2 * PAGE_KIB}k", "tmpfs", str(destdir)):
+        pytest.skip("no file system may be mounted here (that needs root)")
+    try:
+        for _ in range(2):
+            ran = workspace.run("install", "-k")
+            assert ran.status == 1
+            assert "No space left on device" in ran.err
+        assert mount("-o", "remount,size=64m", str(destdir))
+        for _ in range(2):
+            assert workspace.run("install", "-k").status == 2
+            assert workspace.path(f"{STAND}/beta/beta.kmod").exists()
+    finally:
+        subprocess.run(("umount", "-l", str(destdir)), check=True)
 
 
 def test_a_read_only_disk_is_told_and_the_next_run_completes(disk: Workspace) -> None:
