@@ -80,10 +80,13 @@ def run_again(
         try:
             ground.look_into(changes.directories)
             changed = find_changed_files(store, changes, former) if changes.is_still_so else None
-            touched = None if changed is None else _find_touched(kept, store, changed)
+            standing = _find_standing(frame, kept)
+            touched = None if changed is None else _find_touched(standing, store, changed)
             if touched is None or not store.is_marked(name, frame.token):
                 return None
-            graph = _find_graph(kept, touched)
+            graph = _find_graph(kept, standing, touched)
+            if _is_of_unready(frame, graph):
+                return None
             executor = StepExecutor(
                 tool_environment(programs),
                 frame.options.timeout_seconds,
@@ -115,7 +118,28 @@ def load_whole(kept: KeptPlan) -> Any:
     return importlib.import_module("buildsys.pipeline.plancache").load_planned(kept)
 
 
-def _find_touched(kept: KeptPlan, store: Store, changed: Collection[str]) -> set[str] | None:
+@frozen
+class _Standing:
+    """The steps that were all done: the records of the kept plan's by number, and what installs
+    in place of the plan's own where kmods are not fit.
+    """
+
+    records: dict[int, str]
+    further: tuple[Step, ...]
+
+
+def _find_standing(frame: Frame, kept: KeptPlan) -> _Standing:
+    partial = frame.partial
+    left_out = frozenset(() if partial is None else partial.left_out)
+    numbers = (number for number, name in enumerate(kept.names) if name not in left_out)
+    records = {number: kept.record(number) for number in numbers}
+    if partial is None:
+        return _Standing(records, ())
+    own = KeptPlan(partial.steps, kept.path)
+    return _Standing(records, tuple(map(own.step, range(len(own.names)))))
+
+
+def _find_touched(standing: _Standing, store: Store, changed: Collection[str]) -> set[str] | None:
     """Name the records of steps that read or made changed files; None: one is of no step.
 
     A step whose record was forgotten, or is not to be trusted, counts as touched.
@@ -123,23 +147,34 @@ def _find_touched(kept: KeptPlan, store: Store, changed: Collection[str]) -> set
     found = store.find_users(changed)
     if found is None:
         return None
-    records = map(kept.record, range(len(kept.names)))
+    records = (*standing.records.values(), *(step.record for step in standing.further))
     return found | store.find_untrusted(records)
 
 
-def _find_graph(kept: KeptPlan, touched: Collection[str]) -> Graph:
+def _find_graph(kept: KeptPlan, standing: _Standing, touched: Collection[str]) -> Graph:
     """Give the steps whose records are touched, and all that need them."""
-    chosen: set[int] = set()
+    chosen: dict[int, Step] = {}
     all_needs = kept.needs()
-    for number, some in enumerate(all_needs):
-        if not chosen.isdisjoint(some) or kept.record(number) in touched:
-            chosen.add(number)
+    for number, record in standing.records.items():
+        if not chosen.keys().isdisjoint(all_needs[number]) or record in touched:
+            chosen[number] = kept.step(number)
     names = kept.names
     needs = {
         names[number]: tuple([names[some] for some in all_needs[number] if some in chosen])
-        for number in sorted(chosen)
+        for number in chosen
     }
-    return Graph(tuple(map(kept.step, sorted(chosen))), needs)
+    orders = tuple(step.name for step in chosen.values() if step.kind == "install")
+    further = [step for step in standing.further if orders or step.record in touched]
+    needs.update((step.name, orders) for step in further)
+    return Graph((*chosen.values(), *further), needs)
+
+
+def _is_of_unready(frame: Frame, graph: Graph) -> bool:
+    """Tell whether steps are of modules that are not installed for others' sake, or one is now."""
+    if frame.partial is None:
+        return False
+    is_touched = not {step.module for step in graph.steps}.isdisjoint(frame.partial.unready)
+    return is_touched or any(map(os.path.lexists, frame.partial.receipts))
 
 
 @frozen
@@ -177,25 +212,33 @@ class _Again:
             )
         finally:
             head.close()
+        if self.frame.refused:
+            result = self._add_refused(result)
         if result.left_out and options.has_install and options.is_keep_going:
             session = importlib.import_module("buildsys.pipeline.session")
             result = session.install_passed(
                 load_whole(self.kept), options, store, self.executor, self.progress, jobs, result
             )
-        return self._add_refused(result) if self.frame.refused else result
+        return result
 
     def _add_refused(self, result: RunResult) -> RunResult:
-        """Have a result tell of all kmods that are not fit, where others are so than before."""
+        """Have a result tell of all kmods that are not fit, where others are so than before.
+
+        And of the steps that are left out for their sake, as a run of the whole plan tells them.
+        """
         modules = {step.module for step in self.graph.steps}
         if result.exit_status is ExitStatus.DONE and modules.isdisjoint(self.frame.refused):
             return result
-        found = find_stale(load_whole(self.kept).plan.graph, self.store)
+        whole: Graph = load_whole(self.kept).plan.graph
+        found = find_stale(whole, self.store)
         told = {failed.step.name for failed in result.failed}
         more = [step for step in found.refused if step.name not in told]
         refused = tuple([make_failed(step, self.executor.refusal(step)) for step in more])
         for failed in refused:
             self.progress.fail(failed)
-        return replace(result, failed=(*result.failed, *refused))
+        waiting = {step.name for step in (*result.left_out, *found.blocked)}
+        left_out = tuple(step for step in whole.steps if step.name in waiting)
+        return replace(result, failed=(*result.failed, *refused), left_out=left_out)
 
     def _read_all(self, stale: Collection[str]) -> None:
         """Read steps and records now: programs run, and a damaged plan ends it before doit does."""

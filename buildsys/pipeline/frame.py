@@ -25,6 +25,21 @@ class Looks:
 
 
 @frozen
+class Partial:
+    """What installs beside kmods that are not fit, in place of the plan's own installation.
+
+    steps are as keptplan.py spells them; unready are the modules that they leave out, receipts the
+    files that would tell that one of these is installed (none is), left_out the steps of the plan
+    that could not run.
+    """
+
+    steps: bytes
+    unready: tuple[str, ...]
+    receipts: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+@frozen
 class Frame:
     """What a further run of a request needs beside its steps; directories are of this machine.
 
@@ -45,6 +60,7 @@ class Frame:
     others: tuple[tuple[str, str], ...]
     described: tuple[str, ...]  # all modules, planned or not
     refused: tuple[str, ...]  # modules that are not fit
+    partial: Partial | None  # None: the plan's own steps are all there is
     told: bytes
 
     @property
@@ -66,6 +82,7 @@ def parse_frame(content: bytes) -> Frame | None:
     found = dict(zip(field_names(Frame), words, strict=True))
     found["options"] = RunOptions(*found["options"])
     found["looks"] = Looks(*found["looks"])
+    found["partial"] = found["partial"] and Partial(*found["partial"])
     return Frame(**found)
 
 
@@ -73,7 +90,7 @@ def spell(content: Any) -> Any:
     """Turn values into tuples, which marshal knows."""
     if isinstance(content, tuple):
         return tuple(map(spell, content))
-    if isinstance(content, (Frame, RunOptions, Looks)):
+    if isinstance(content, (Frame, RunOptions, Looks, Partial)):
         return tuple(spell(getattr(content, name)) for name in field_names(content))
     return content
 

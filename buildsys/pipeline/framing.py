@@ -1,12 +1,14 @@
 """Taking down what a run leaves for the next one, from all that it knew."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from buildsys.base.errors import ExitStatus
 from buildsys.check.verdict import Finding
-from buildsys.pipeline.frame import Frame, Looks
+from buildsys.pipeline.frame import Frame, Looks, Partial
 from buildsys.pipeline.installed import find_others
+from buildsys.pipeline.keptplan import render_kept
 from buildsys.pipeline.notes import Notes
 from buildsys.pipeline.paths import machine_objdir, receipts_directory
 from buildsys.pipeline.report import (
@@ -17,6 +19,7 @@ from buildsys.pipeline.report import (
 )
 from buildsys.pipeline.runoptions import RunOptions
 from buildsys.pipeline.session import Session, installed_directory
+from buildsys.pipeline.step import Graph, Record
 from buildsys.pipeline.told import Told, render_told
 
 
@@ -41,12 +44,14 @@ def make_frame(
 ) -> Frame:
     """Give what a further run of the same request needs.
 
-    With a launcher, where what is left over is removed, and where kmods are not fit that would be
-    installed, there is more to do than run steps.
+    With a launcher, where what is left over is removed, and where nothing is installed for the sake
+    of kmods that are not fit, there is more to do than run steps.
     """
     request, result = session.request, session.result
-    is_partial = bool(result.left_out) or (options.has_install and bool(result.failed))
-    is_simple = not request.config.launcher and not options.has_prune and not is_partial
+    is_whole = not result.left_out and not (options.has_install and result.failed)
+    partial = None if is_whole else _find_partial(session)
+    is_simple = not request.config.launcher and not options.has_prune
+    is_simple = is_simple and (is_whole or partial is not None)
     return Frame(
         plan=session.identity if is_simple else b"",
         token=session.token,
@@ -60,5 +65,24 @@ def make_frame(
         others=find_others(str(installed_directory(request)), session.plan.paths),
         described=tuple(module.name for module in request.modules),
         refused=tuple(failed.step.module for failed in result.failed),
+        partial=partial,
         told=render_told(told),
     )
+
+
+def _find_partial(session: Session) -> Partial | None:
+    """Give what was installed beside kmods that are not fit; None where it may be another next.
+
+    Where one of those is installed, others may have to wait for it (partial.py).
+    """
+    plan, steps = session.plan, session.result.further
+    ordered = {path for step in steps for path in step.inputs}
+    unready = [name for name, paths in plan.paths.items() if paths.order not in ordered]
+    receipts = [str(plan.paths[name].receipt) for name in unready]
+    if not steps or any(map(os.path.lexists, receipts)):
+        return None
+    whole = [step for step in plan.steps if isinstance(step.action, Record)]
+    left_out = dict.fromkeys(step.name for step in (*session.result.left_out, *whole))
+    needs: dict[str, tuple[str, ...]] = {step.name: () for step in steps}
+    kept = render_kept(Graph(steps, needs), None, {})
+    return Partial(kept, tuple(unready), tuple(receipts), tuple(left_out))

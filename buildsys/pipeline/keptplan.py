@@ -76,7 +76,7 @@ class KeptPlan:
     """
 
     def __init__(self, content: bytes, path: Path) -> None:
-        self._path = path
+        self.path = path
         start = len(_MAGIC) + DIGEST_BYTES
         self.identity = content[len(_MAGIC) : start]
         index_bytes, head_bytes = (
@@ -112,7 +112,7 @@ class KeptPlan:
         """Give all but the steps; DamagedPlanError when that is not what was written."""
         head = self._view[self._head[0] : self._head[1]]
         if hashlib.sha256(head).digest() != self._head_digest:
-            raise DamagedPlanError(self._path)
+            raise DamagedPlanError(self.path)
         return self._unpickle(head)
 
     def needs(self) -> list[Sequence[int]]:
@@ -157,7 +157,7 @@ class KeptPlan:
         start = self._bodies[number]
         content = self._view[start : start + self._sizes[number]]
         if hashlib.sha256(content).digest() != self._body_digest(number):
-            raise DamagedPlanError(self._path)
+            raise DamagedPlanError(self.path)
         body: Body = self._unpickle(content)
         return body
 

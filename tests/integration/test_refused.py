@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from shortway import run, steps
 from workspace import CLONE, STAND, Workspace, make_unfit
 
@@ -65,6 +66,77 @@ def test_beside_an_unfit_module_others_are_built_the_short_way(workspace: Worksp
     made = workspace.path("obj/amd64-x86_64/alpha/alpha.kmod").read_bytes()
     workspace.run("build", "-k", "-O", "anew")
     assert workspace.path("anew/amd64-x86_64/alpha/alpha.kmod").read_bytes() == made
+
+
+def test_beside_an_unfit_module_others_are_installed_the_short_way(workspace: Workspace) -> None:
+    make_unfit(workspace)
+    assert run(workspace, "install", "-k")[0] == 2
+    for new, old in (("-=", "+="), ("*=", "-=")):
+        workspace.edit("modules/alpha/alpha.c", f"count {old}", f"count {new}")
+        status, output, said = run(workspace, "install", "-k")
+        assert (status, output.splitlines()[-1]) == (2, "short way")
+        own = {"compile:alpha/alpha.o", "link:alpha", "check:alpha", "install:alpha"}
+        assert steps(output) == {*own, "check:beta", "metalog:what-passed"}
+        assert "nothing offers frobnicate" in said
+        assert "3 modules: 3 built, 2 checked, 2 installed in " in said
+        assert "1 module not fit to be loaded" in said
+        made = workspace.path("obj/amd64-x86_64/alpha/alpha.kmod").read_bytes()
+        assert workspace.path(f"{STAND}/alpha/alpha.kmod").read_bytes() == made
+    status, output, said = run(workspace, "install", "-k")
+    assert (status, steps(output), is_quick(said)) == (2, set(), True)
+    assert "Nothing to do: 3 modules: 3 built, 2 checked, 2 installed in " in said
+    workspace.path(f"{STAND}/beta/beta.kmod").unlink()
+    status, output, _ = run(workspace, "install", "-k")
+    assert (status, steps(output)) == (2, {"metalog:what-passed"})
+    installed = workspace.digests()
+    assert run(workspace, "install", "-k", "-O", "anew", "-D", "other")[0] == 2
+    other = {name: text for name, text in workspace.digests("other").items() if "kmod" in name}
+    assert {f"destdir{name[5:]}": text for name, text in other.items()}.items() <= installed.items()
+
+
+@pytest.mark.parametrize("name", ["beta/beta.c", "alpha/alpha.c"])
+def test_what_fails_beside_an_unfit_module_is_told_with_it(workspace: Workspace, name: str) -> None:
+    make_unfit(workspace)
+    run(workspace, "install", "-k")
+    before = workspace.digests()
+    workspace.edit(f"modules/{name}", "static ", "inn wrong;\nstatic ")
+    told = []
+    for words in ((), ("-O", "anew", "-D", "other")):
+        status, _, said = run(workspace, "install", "-k", *words)
+        assert status == 1
+        assert "nothing offers frobnicate" in said
+        last = [line for line in said.splitlines() if line.startswith(("left out", "1 "))]
+        told.append(last)
+    assert told[0] == told[1]
+    assert workspace.digests() == before
+    workspace.edit(f"modules/{name}", "inn wrong;\n", "")
+    assert run(workspace, "install", "-k")[0] == 2
+    assert workspace.digests() == before
+
+
+def test_the_unfit_module_itself_goes_the_long_way_where_others_are_installed(
+    workspace: Workspace,
+) -> None:
+    make_unfit(workspace)
+    run(workspace, "install", "-k")
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    workspace.edit("modules/gamma/gamma.c", "frobnicate(1) + ", "")
+    status, output, _ = run(workspace, "install", "-k")
+    assert (status, output.splitlines()[-1]) == (0, "long way")
+    assert workspace.digests() == workspace.build_anew()
+
+
+def test_an_unfit_module_that_was_installed_before_has_others_wait(workspace: Workspace) -> None:
+    workspace.install()
+    workspace.edit("modules/beta/beta.c", "+ ALPHA_STEP", "+ frobnicate(1)")
+    workspace.edit("modules/beta/beta.c", "static void", "int frobnicate(int);\nstatic void")
+    before = workspace.digests(STAND)
+    assert run(workspace, "install", "-k")[0] == 2
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, said = run(workspace, "install", "-k")
+    assert (status, output.splitlines()[-1]) == (2, "long way")
+    assert "left out after that: alpha" in said
+    assert workspace.digests(STAND) == before
 
 
 def test_all_unfit_modules_are_told_where_one_more_is(workspace: Workspace) -> None:
