@@ -166,13 +166,18 @@ class _Bench:
         return ours, theirs
 
     def _tell_one_source(self, idle: float) -> None:
-        """Compare with the steps of one module, and with them and twice ninja's overhead."""
+        """Compare with the steps of one module, and with them and twice ninja's overhead.
+
+        What these take another run tells: to tell it costs time.
+        """
         ours, limits = [], []
         for _ in range(self._runs):
             _append(self._source)
-            cost = self._once(self._telling)
-            ours.append(cost)
-            limits.append(Cost(cost.programs + cost.own + 2 * idle, 0))
+            wall = self._once(self._modbuild).wall
+            _append(self._source)
+            told = self._once(self._telling)
+            ours.append(Cost(wall, told.cpu, told.megabytes))
+            limits.append(Cost(told.programs + told.own + 2 * idle, 0))
         self._show("2", "one source; its steps and 2 x idle ninja", ours, limits)
 
     def _compare_wide(self) -> None:

@@ -28,6 +28,7 @@ from buildsys.kernel.load import load_kernel, save_kernel
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline import storevalues
 from buildsys.pipeline.again import run_again
+from buildsys.pipeline.frame import Frame
 from buildsys.verbs import again
 
 _SOURCE = """#include <sys/param.h>
@@ -153,6 +154,7 @@ class ModelTree:
     fixed: dict[str, bytes] = field(default_factory=dict)  # digests of files beyond the tree
     setback_ns: int = 0
     short_ways: int = 0  # runs of which little had changed
+    partial_ways: int = 0  # those of them that installed beside kmods that are not fit
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -226,9 +228,10 @@ class ModelTree:
     def _tell_time(self) -> int:
         return _CLOCK() - self.setback_ns
 
-    def _count_short_way(self, *words: Any) -> object:
-        rerun = run_again(*words)
+    def _count_short_way(self, frame: Frame, *words: Any) -> object:
+        rerun = run_again(frame, *words)
         self.short_ways += rerun is not None
+        self.partial_ways += rerun is not None and frame.partial is not None
         return rerun
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from buildsys.install.order import load_order
 from buildsys.install.receipt import find_receipt
 from buildsys.module.model import Module
 from buildsys.pipeline.outcome import RunResult
-from buildsys.pipeline.plan import Plan, record_step
+from buildsys.pipeline.plan import ALL, Plan, record_step
 from buildsys.pipeline.request import Request
 from buildsys.pipeline.step import Record, Step
 
@@ -26,8 +26,15 @@ def plan_partial(request: Request, plan: Plan, result: RunResult, is_privileged:
     chosen = [module for module in plan.modules if module.name in passed - held]
     if not chosen:
         return replace(plan, steps=(), needs={})
-    step = record_step(request, is_privileged, chosen, plan.paths, SELECTION)
+    step = record_step(request, is_privileged, chosen, plan.paths, _name_selection(plan))
     return replace(plan, steps=(step,), needs={step.name: ()})
+
+
+def _name_selection(plan: Plan) -> str:
+    """Name what passed of all modules, or of those that were asked for."""
+    own = next(step.name for step in plan.steps if isinstance(step.action, Record))
+    asked = own.partition(":")[2]
+    return SELECTION if asked == ALL else f"{SELECTION}-of-{asked}"
 
 
 def _find_passed(plan: Plan, result: RunResult) -> set[str]:

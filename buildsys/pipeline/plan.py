@@ -44,6 +44,8 @@ from buildsys.toolchain.argv import (
 from buildsys.toolchain.ident import render_ident_source
 from buildsys.toolchain.model import Tool
 
+ALL = "METALOG"  # how the installation of all modules is named; else by those asked for
+
 
 @frozen
 class Plan:
@@ -98,7 +100,7 @@ def make_plan(
             steps.append(planner.install_step())
     if has_install:
         installed = [module for module in modules if is_installed(module)]
-        selection = ",".join(sorted(names)) or "METALOG"
+        selection = ",".join(sorted(names)) or ALL
         steps.append(record_step(request, is_privileged, installed, paths, selection))
     if request.config.reproducible:
         steps = make_reproducible(steps, modules, request, surroundings.kernel_headers)
