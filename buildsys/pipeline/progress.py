@@ -66,8 +66,10 @@ class LineProgress:
         """Show nothing of a step that need not run."""
 
     def fail(self, failed: StepFailed) -> None:
-        """Show a failure when it happens."""
+        """Show a failure when it happens; those that follow it at once hide it from nobody."""
+        has_moved_on = self.has_moved_on
         self.show(describe_failure(failed), is_error=True)
+        self.has_moved_on = has_moved_on
         self._has_failed = True
 
     def end(self) -> None:

@@ -163,7 +163,8 @@ def install_passed(
     result: RunResult,
 ) -> RunResult:
     """Install what can be where others failed and -k asks to go on; gives what came of all."""
-    if not (options.has_install and options.is_keep_going and result.left_out):
+    is_wanted = options.has_install and options.is_keep_going and not result.is_interrupted
+    if not is_wanted or not result.left_out:
         return result
     partial = plan_partial(planned.request, planned.plan, result, options.is_privileged)
     part = run_plan(partial.graph, store, executor, progress, jobs, True)

@@ -14,12 +14,12 @@ from buildsys.toolchain.discover import load_toolchain
 from buildsys.toolchain.machine import load_machine
 
 # Notes each call that compiles or links; hangs (with a child that keeps the output open) where
-# the file 'hang' is.
+# the file 'hang' is and has a pattern of the command in it.
 _WRAPPER = """#!/bin/sh
 case " $* " in
 *" -MD "*)
    echo "$*" >> {log}
-   if test -e {hang}; then
+   if test -e {hang} && echo "$*" | grep -q "$(cat {hang})"; then
 	sleep 60 &
 	setsid sleep 20 &
 	wait
@@ -103,9 +103,9 @@ def test_a_hanging_compiler_is_ended_by_the_timeout(tooled: Workspace) -> None:
     assert tooled.digests() == tooled.build_anew()
 
 
-def wait_for_calls(tree: Workspace) -> None:
+def wait_for_calls(tree: Workspace, what: str = "") -> None:
     deadline = time.monotonic() + 30
-    while not tree.path("calls").exists():
+    while not tree.path("calls").exists() or what not in tree.path("calls").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.0005)  # short: signals that come at once were lost
 
@@ -142,6 +142,31 @@ def test_a_signal_ends_the_run_and_its_programs(tooled: Workspace, number: int) 
     tooled.path("hang").unlink()
     tooled.install()
     assert tooled.install().is_nothing_to_do
+    assert tooled.digests() == tooled.build_anew()
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_signal_ends_a_run_with_k_and_nothing_is_installed(
+    tooled: Workspace, is_known: bool
+) -> None:
+    tooled.install("-k", "-j1")
+    before = tooled.digests()
+    tooled.edit("modules/alpha/alpha.h", "STEP 1", "STEP 2")
+    tooled.edit("modules/gamma/gamma.c", "? gamma", "?  gamma")
+    if not is_known:
+        shutil.rmtree(tooled.path("obj/.snapshots"))
+    tooled.path("calls").unlink()
+    tooled.write("hang", "gamma[.]c")
+    with tooled.running("install", "-k", "-j1") as child:
+        wait_for_calls(tooled, "gamma.c")
+        child.send_signal(signal.SIGINT)
+        output, _ = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert "#   install  alpha" in output
+    assert "Interrupted; the next run goes on from here." in output
+    assert tooled.digests() == before
+    tooled.path("hang").unlink()
+    tooled.install("-k")
     assert tooled.digests() == tooled.build_anew()
 
 

@@ -53,6 +53,18 @@ def test_lines_are_short_whole_or_none(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == ""
 
 
+def test_only_other_words_hide_a_failure() -> None:
+    progress = LineProgress(False, False, io.StringIO())
+    progress.start(COMPILE)
+    for _ in range(2):
+        progress.fail(failed(FailureKind.COMMAND))
+    assert not progress.has_moved_on
+    progress.start(GENERATE)
+    assert progress.has_moved_on
+    progress.fail(failed(FailureKind.COMMAND))
+    assert progress.has_moved_on
+
+
 def test_failures_and_warnings_are_errors_even_when_quiet(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
