@@ -37,7 +37,12 @@ STATES = {
     "unfit": "/* odd */ int frobnicate(int); int {0}_odd(void) {{ return frobnicate(1); }}\n",
     "wrong": "/* odd */ int {0}_odd = nothing;\n",
 }
-REQUESTS = (*[("install", "-k")] * 5, ("build", "-k"), ("install",), ("install", "-k", "beta"))
+REQUESTS = (
+    *[("install", "-k")] * 5,
+    ("build", "-k"),
+    ("install", "-j1"),
+    ("install", "-k", "beta"),
+)
 EDITED = sorted(name for name in NUMBERS if not name.endswith(".yaml"))
 NAMES = st.sampled_from(sorted(SPECS))
 SELDOM = st.integers(0, 4)  # most edits are small: what is done at 0 alone has the long way gone

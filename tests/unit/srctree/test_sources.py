@@ -1,5 +1,7 @@
 """MODULE() in a source, and the search for sources."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,40 @@ def test_a_source_is_found_in_make_s_order_and_spelling(tmp_path: Path) -> None:
     assert path.find("a.c") == f"{tmp_path}/own/a.c"
     by_suffix = SourcePath(f"{tmp_path}/own", general, {".c": (f"{tmp_path}/second",)}, {})
     assert by_suffix.find("b.c") == f"{tmp_path}/second/b.c"
+
+
+def test_a_macro_of_a_longer_name_is_another() -> None:
+    assert read_announcement('MY_NPF_EXT_MODULE(npf_ext_a, "b");') is None
+
+
+def test_comments_are_left_out_wherever_they_end() -> None:
+    text = "/**/ /* * MODULE(MODULE_CLASS_VFS, a, NULL) **/ MODULE(MODULE_CLASS_MISC, b, NULL) /* x"
+    found = read_announcement(text)
+    assert found is not None
+    assert found.kmod_class is ModuleClass.MISC
+
+
+def test_a_source_is_found_below_a_directory_or_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "other/inner").mkdir(parents=True)
+    (tmp_path / "other/inner/a.c").touch()
+    (tmp_path / "other/lost.c").symlink_to("nowhere")
+    (tmp_path / "third").symlink_to("other/inner")
+    general = (f"{tmp_path}/missing", f"{tmp_path}/other", f"{tmp_path}/third")
+    path = SourcePath(f"{tmp_path}/own", general, {}, {})
+    assert path.find("inner/a.c") == f"{tmp_path}/other/inner/a.c"
+    assert path.find("../other/inner/a.c") == f"{tmp_path}/own/../other/inner/a.c"
+    assert path.find("a.c") == f"{tmp_path}/third/a.c"
+    assert path.find("lost.c") is None
+
+
+def test_a_directory_that_cannot_be_listed_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    (tmp_path / "a.c").touch()
+    monkeypatch.setattr(os, "listdir", refuse)
+    path = SourcePath(str(tmp_path), (), {}, {})
+    assert (path.find("a.c"), path.find("b.c")) == (f"{tmp_path}/a.c", None)
