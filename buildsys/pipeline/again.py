@@ -85,7 +85,7 @@ def run_again(
             if touched is None or not store.is_marked(name, frame.token):
                 return None
             graph = _find_graph(kept, standing, touched)
-            if _is_of_unready(frame, graph):
+            if _is_of_unready(frame, graph) or not all(map(store.is_recorded, standing.further)):
                 return None
             executor = StepExecutor(
                 tool_environment(programs),

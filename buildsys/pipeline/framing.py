@@ -75,14 +75,14 @@ def _find_partial(session: Session) -> Partial | None:
 
     Where one of those is installed, others may have to wait for it (partial.py).
     """
-    plan, steps = session.plan, session.result.further
-    ordered = {path for step in steps for path in step.inputs}
-    unready = [name for name, paths in plan.paths.items() if paths.order not in ordered]
+    plan, result, steps = session.plan, session.result, session.result.further
+    closed = (*result.left_out, *(failed.step for failed in result.failed))
+    unready = sorted({step.module for step in closed if step.module})
     receipts = [str(plan.paths[name].receipt) for name in unready]
     if not steps or any(map(os.path.lexists, receipts)):
         return None
     whole = [step for step in plan.steps if isinstance(step.action, Record)]
-    left_out = dict.fromkeys(step.name for step in (*session.result.left_out, *whole))
+    left_out = dict.fromkeys(step.name for step in (*result.left_out, *whole))
     needs: dict[str, tuple[str, ...]] = {step.name: () for step in steps}
     kept = render_kept(Graph(steps, needs), None, {})
     return Partial(kept, tuple(unready), tuple(receipts), tuple(left_out))

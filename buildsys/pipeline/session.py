@@ -167,6 +167,7 @@ def install_passed(
     if not is_wanted or not result.left_out:
         return result
     partial = plan_partial(planned.request, planned.plan, result, options.is_privileged)
+    forget_changed_modes(partial.steps, store)
     part = run_plan(partial.graph, store, executor, progress, jobs, True)
     return join_results(result, part, planned.plan, partial)
 

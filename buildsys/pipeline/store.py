@@ -180,6 +180,11 @@ class Store:
         node = self.find(record)
         return node is not None and node.key != NO_KEY and node.reason.startswith(REFUSED)
 
+    def is_recorded(self, step: Step) -> bool:
+        """Tell whether a step ran as it is now: not one of other words, under the same name."""
+        node = self.find(step.record)
+        return node is not None and node.recipe == step.recipe
+
     def begin(self, step: Step, reason: str) -> Ticket:
         """Digest the known inputs of a step that is about to run.
 

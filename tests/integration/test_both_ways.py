@@ -81,15 +81,16 @@ class BothWays(RuleBasedStateMachine):
         if not chance:
             self.tree.set_kernel(name)
 
-    @rule(name=NAMES, is_removed=st.booleans())
-    def spoil_what_is_installed(self, name: str, is_removed: bool) -> None:
+    @rule(name=NAMES, how=st.sampled_from(["spoil", "remove", "chmod"]))
+    def meddle_with_what_is_installed(self, name: str, how: str) -> None:
         for destdir in ("destdir", "long-destdir"):
             path = self.tree.path(f"{destdir}/{MODULES_DIRECTORY}/{name}/{name}.kmod")
             if path.exists():
                 path.chmod(0o644)
-                path.write_bytes(b"spoilt")
-            if path.exists() and is_removed:
-                path.unlink()
+                if how == "spoil":
+                    path.write_bytes(b"spoilt")
+                elif how == "remove":
+                    path.unlink()
 
     @rule(name=NAMES, chance=SELDOM)
     def uninstall(self, name: str, chance: int) -> None:
