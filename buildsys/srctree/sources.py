@@ -58,10 +58,10 @@ class SourcePath:
         if directory not in self.listings:
             try:
                 self.listings[directory] = _DOTS.union(os.listdir(directory))
-            except PermissionError:
-                self.listings[directory] = None
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 self.listings[directory] = frozenset()
+            except OSError:
+                self.listings[directory] = None
         names = self.listings[directory]
         return names is None or name in names
 
