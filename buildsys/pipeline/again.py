@@ -21,7 +21,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.ground import Ground
 from buildsys.pipeline.headstart import HeadStart
-from buildsys.pipeline.installed import find_others
+from buildsys.pipeline.installed import find_missing, find_others
 from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
@@ -214,7 +214,11 @@ class _Again:
             head.close()
         if self.frame.refused:
             result = self._add_refused(result)
-        if result.left_out and options.has_install and options.is_keep_going:
+        further = {step.name for step in graph.steps if self.frame.partial and not step.module}
+        if not further.isdisjoint(done.step.name for done in result.done):
+            return replace(result, left_out=tuple(one for one in result.left_out if one.module))
+        is_tried = not further.isdisjoint(failed.step.name for failed in result.failed)
+        if result.left_out and options.has_install and options.is_keep_going and not is_tried:
             session = importlib.import_module("buildsys.pipeline.session")
             result = session.install_passed(
                 load_whole(self.kept), options, store, self.executor, self.progress, jobs, result
@@ -227,7 +231,8 @@ class _Again:
         And of the steps that are left out for their sake, as a run of the whole plan tells them.
         """
         modules = {step.module for step in self.graph.steps}
-        if result.exit_status is ExitStatus.DONE and modules.isdisjoint(self.frame.refused):
+        is_done = result.exit_status is ExitStatus.DONE and not result.moved
+        if is_done and modules.isdisjoint(self.frame.refused):
             return result
         whole: Graph = load_whole(self.kept).plan.graph
         found = find_stale(whole, self.store)
@@ -273,8 +278,8 @@ def _watch(
     watch = take_watch(store.seen(steps), (), began_ns, store.times.has)
     stamps = watch.stamps
     if frame.options.has_install:  # we install there, so what else is there must be as it was
-        directory = Path(frame.installed)
-        stamps = (*stamps, (frame.installed, stat_stamp(directory)))
         ours = set(kept.modules)
+        missing = ((path, None) for path in find_missing(frame.installed, ours))
+        stamps = (*stamps, (frame.installed, stat_stamp(frame.installed)), *missing)
         is_settled = is_settled and find_others(frame.installed, ours) == frame.others
     return Watch(stamps, watch.is_settled and is_settled, frozenset())

@@ -21,3 +21,13 @@ def find_others(directory: str, ours: Collection[str]) -> tuple[tuple[str, str],
     """Give those of other names than ours, by name."""
     found = find_installed(Path(directory))
     return tuple((name, str(path)) for name, path in found if name not in ours)
+
+
+def find_missing(directory: str, ours: Collection[str]) -> list[str]:
+    """Give NAME/NAME.kmod of other names than ours, where NAME is there and the kmod is not."""
+    try:
+        names = [name for name in os.listdir(directory) if name not in ours]
+    except OSError:
+        return []
+    paths = (f"{directory}/{name}/{name}.kmod" for name in names)
+    return [path for path in paths if not os.path.exists(path)]

@@ -91,7 +91,7 @@ def join_results(whole: RunResult, part: RunResult, plan: Plan, partial: Plan) -
         failed=whole.failed + part.failed,
         left_out=left_out,
         is_interrupted=whole.is_interrupted or part.is_interrupted,
-        moved=whole.moved + part.moved,
+        moved=part.moved,  # of one store, which has told of the whole's, too
         seconds=whole.seconds + part.seconds,
         further=partial.steps,
     )

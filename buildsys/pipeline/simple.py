@@ -88,6 +88,8 @@ def find_changes(frame: Frame, kept: KeptPlan, changed: Collection[str]) -> Chan
     files: list[str] = []
     directories: list[str] = []
     stamps: dict[str, Stamp | None] = {}
+    if any(path in changed and not os.path.lexists(path) for _, path in frame.others):
+        return None
     for path in changed:
         if path == frame.installed:
             if find_others(path, kept.modules) != frame.others:

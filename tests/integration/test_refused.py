@@ -1,11 +1,15 @@
 """Kmods that are not fit: remembered as such, told each time, and in nobody's way."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from quickcc import write_tools
 from shortway import run, steps
-from workspace import CLONE, STAND, Workspace, make_unfit
+from workspace import CLONE, FILES, STAND, Workspace, make_unfit
 
 OFFERED = ("kobj_sym_lookup", "printf", "frobnicate")
 
@@ -247,3 +251,79 @@ def test_what_an_installation_finds_of_others_that_are_installed_is_asked_each_t
     beta.chmod(0o644)
     beta.write_bytes(workspace.path("obj/amd64-x86_64/beta/beta.kmod").read_bytes())
     assert run(workspace, "install", "alpha")[0] == 0
+
+
+def test_a_header_edited_while_others_are_installed_is_told_with_what_is_unfit(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    write_tools(tools, 1)
+    (tools / "clang").rename(tools / "real")
+    header = workspace.path("modules/alpha/alpha.h")
+    (tools / "clang").write_text(
+        f'#!/bin/sh\n"{tools}/real" "$@"; status=$?\n'
+        f'if test -e "{tmp_path}/hook"; then echo "/* */" >> "{header}"; fi\nexit $status\n'
+    )
+    (tools / "clang").chmod(0o755)
+    workspace.environment.update(PATH=f"{tools}:{os.environ['PATH']}", MODBUILD_TOOLCHAIN="llvm")
+    workspace.edit("modules/alpha/alpha.c", "count += ALPHA_STEP", "ALPHA_STEP")  # as tcc wants
+    make_unfit(workspace)
+    assert run(workspace, "install", "-k")[0] == 2
+    assert "Nothing to do" in run(workspace, "install", "-k")[2]
+    workspace.write("hook", "")
+    workspace.edit("modules/alpha/alpha.h", "STEP 1", "STEP 2")
+    status, output, said = run(workspace, "install", "-k", "-j1")
+    assert status == 2
+    assert "#   metalog  what-passed" in output
+    assert "nothing offers frobnicate" in said
+    assert "3 modules: 3 built, 2 checked, 2 installed in " in said
+    assert "1 module not fit to be loaded" in said
+    lines = [line for line in said.splitlines() if "changed meanwhile" in line]
+    assert lines
+    assert len(lines) == len(set(lines))
+    workspace.path("hook").unlink()
+    status, output, _ = run(workspace, "install", "-k")
+    assert (status, "compile:alpha/alpha.o" in steps(output)) == (2, True)
+
+
+def test_an_installation_that_fails_beside_an_unfit_module_is_tried_once(
+    workspace: Workspace,
+) -> None:
+    make_unfit(workspace)
+    run(workspace, "install", "-k")
+    metalog = workspace.path("destdir/METALOG")
+    metalog.unlink()
+    metalog.mkdir()
+    workspace.edit("modules/alpha/alpha.c", "count +=", "count -=")
+    status, output, said = run(workspace, "install", "-k")
+    assert (status, output.count("what-passed")) == (1, 1)
+    assert "1 module not fit to be loaded\n1 step failed\nleft out after that: the inst" in said
+    metalog.rmdir()
+    status, output, said = run(workspace, "install", "-k")
+    assert (status, "metalog:what-passed" in steps(output)) == (2, True)
+    assert "2 installed in" in said
+
+
+def test_a_required_kmod_of_others_may_come_and_go(workspace: Workspace) -> None:
+    workspace.write("modules/delta/delta.yaml", "class: misc\nsources: [delta.c]\n")
+    source = workspace.path("modules/alpha/alpha.c").read_text()
+    source = source.replace('#include "alpha.h"', "#define ALPHA_STEP 1\nint delta_count(void);")
+    workspace.write("modules/delta/delta.c", source.replace("alpha", "delta"))
+    workspace.install()
+    kmod = workspace.path(f"{STAND}/delta/delta.kmod")
+    content = kmod.read_bytes()
+    shutil.rmtree(workspace.path("modules/delta"))
+    workspace.run("uninstall", "--left-over")
+    gamma = FILES["modules/gamma/gamma.yaml"]
+    workspace.write("modules/gamma/gamma.yaml", f"{gamma}requires: [delta]\n")
+    workspace.edit("modules/gamma/gamma.c", "gamma, NULL", 'gamma, "delta"')
+    kmod.parent.mkdir()
+    for _ in range(2):
+        status, _, said = run(workspace, "install", "-k")
+        assert (status, "file-missing" in said) == (2, True)
+    kmod.write_bytes(content)
+    assert run(workspace, "install", "-k")[0] == 0
+    kmod.rename(kmod.with_name("away"))
+    for _ in range(2):
+        status, _, said = run(workspace, "install", "-k")
+        assert (status, "file-missing" in said) == (2, True)
