@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from quickcc import write_tools
 from workspace import CLONE, STAND
 
@@ -409,3 +411,33 @@ def digest_files(paths: Iterable[Path]) -> bytes:
 def digest_outputs(outputs: Mapping[str, Iterable[Path]]) -> dict[str, bytes]:
     """Digest what each step made."""
     return {name: digest_files(paths) for name, paths in outputs.items()}
+
+
+@contextlib.contextmanager
+def work_in_model_tree() -> Iterator[ModelTree]:
+    """Make a tree, have the process work there, and take it away."""
+    before = Path.cwd()
+    tree = make_model_tree()
+    os.chdir(tree.root)
+    try:
+        yield tree
+    finally:
+        os.chdir(before)
+        shutil.rmtree(tree.root)
+
+
+def run_edits(machine: type[RuleBasedStateMachine], number: int, examples: int, steps: int) -> None:
+    """Try series of random edits; number is their seed, unless series were asked for."""
+    if "MODBUILD_TEST_EXAMPLES" in os.environ:
+        number = int(os.environ.get("MODBUILD_TEST_SEED", int.from_bytes(os.urandom(4))))
+        print(f"MODBUILD_TEST_SEED={number}")
+    few = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=[Phase.generate],  # to shorten a failing series would take many minutes
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    run_state_machine_as_test(seed(number)(machine), settings=few)

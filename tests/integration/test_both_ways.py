@@ -12,13 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from modeltree import (
     KERNELS,
     MODULES_DIRECTORY,
@@ -26,8 +24,9 @@ from modeltree import (
     SPECS,
     Answer,
     ModelTree,
-    make_model_tree,
     read_tree,
+    run_edits,
+    work_in_model_tree,
 )
 
 EXAMPLES = int(os.environ.get("MODBUILD_TEST_EXAMPLES", "3"))
@@ -137,38 +136,20 @@ def _lines(output: str) -> set[str]:
 
 @pytest.fixture
 def tree() -> Iterator[ModelTree]:
-    before = Path.cwd()
-    tree = make_model_tree()
-    os.chdir(tree.root)
-    yield tree
-    os.chdir(before)
-    shutil.rmtree(tree.root)
+    with work_in_model_tree() as tree:
+        yield tree
 
 
 def test_the_short_way_does_and_says_what_the_long_one_does(
     tree: ModelTree, record_property: Callable[[str, object], None]
 ) -> None:
     counted = {"edits": 0, "builds": 0}
-    number = 1
-    if "MODBUILD_TEST_EXAMPLES" in os.environ:
-        number = int(os.environ.get("MODBUILD_TEST_SEED", int.from_bytes(os.urandom(4))))
-        print(f"MODBUILD_TEST_SEED={number}")
 
-    @seed(number)
     class Seeded(BothWays):
         pass
 
     Seeded.tree, Seeded.counted = tree, counted
-    few = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        phases=[Phase.generate],
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
-    run_state_machine_as_test(Seeded, settings=few)
+    run_edits(Seeded, 1, EXAMPLES, STEPS)
     counted["short ways"], counted["in part"] = tree.short_ways, tree.partial_ways
     record_property("both ways", counted)
     assert tree.short_ways > counted["builds"] // 10, counted

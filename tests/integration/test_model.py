@@ -21,18 +21,15 @@ of 100 each of the two halves tries, with a seed that is printed (MODBUILD_TEST_
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from modeltree import (
     HEADERS,
@@ -45,8 +42,9 @@ from modeltree import (
     Answer,
     ModelTree,
     digest_outputs,
-    make_model_tree,
     read_tree,
+    run_edits,
+    work_in_model_tree,
 )
 
 EXAMPLES = int(os.environ.get("MODBUILD_TEST_EXAMPLES", "10"))
@@ -335,12 +333,8 @@ class TreeEdits(RuleBasedStateMachine):
 
 @pytest.fixture
 def tree() -> Iterator[ModelTree]:
-    before = Path.cwd()
-    tree = make_model_tree()
-    os.chdir(tree.root)
-    yield tree
-    os.chdir(before)
-    shutil.rmtree(tree.root)
+    with work_in_model_tree() as tree:
+        yield tree
 
 
 @pytest.mark.parametrize("half", [1, 2])
@@ -348,26 +342,12 @@ def test_after_any_edit_a_build_equals_one_from_scratch_and_does_no_more(
     half: int, tree: ModelTree, record_property: Callable[[str, object], None]
 ) -> None:
     counted = {"edits": 0, "builds": 0, "commands": 0, "clean builds": 0}
-    number = half
-    if "MODBUILD_TEST_EXAMPLES" in os.environ:
-        number = int(os.environ.get("MODBUILD_TEST_SEED", int.from_bytes(os.urandom(4))))
-        print(f"MODBUILD_TEST_SEED={number}")
 
-    @seed(number)
     class Half(TreeEdits):
         pass
 
     Half.tree, Half.counted = tree, counted
-    few = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        phases=[Phase.generate],  # to shorten a failing series would take many minutes
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
-    run_state_machine_as_test(Half, settings=few)
+    run_edits(Half, half, EXAMPLES, STEPS)
     counted["short ways"] = tree.short_ways
     record_property("model", counted)
     assert counted["edits"] >= EXAMPLES * STEPS
