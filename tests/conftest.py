@@ -58,8 +58,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counted: dict[str, int] = {}
     for report in terminalreporter.stats.get("passed", ()):
         for name, value in getattr(report, "user_properties", ()):
-            if name == "model":
-                terminalreporter.write_line(f"random edits of a tree: {value}")
+            if name in ("model", "both ways"):
+                terminalreporter.write_line(f"random edits of a tree, {name}: {value}")
             elif name in ("kills", "errors"):
                 counted[name] = counted.get(name, 0) + value
     if counted:
