@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from buildsys.base.digest import stat_stamp
 from buildsys.base.errors import ExitStatus
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
@@ -21,7 +20,7 @@ from buildsys.pipeline.executor import Progress
 from buildsys.pipeline.frame import Frame
 from buildsys.pipeline.ground import Ground
 from buildsys.pipeline.headstart import HeadStart
-from buildsys.pipeline.installed import find_missing, find_others
+from buildsys.pipeline.installed import find_others, stamp_others
 from buildsys.pipeline.jobs import default_jobs
 from buildsys.pipeline.keptplan import DamagedPlanError, KeptPlan
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
@@ -212,18 +211,23 @@ class _Again:
             )
         finally:
             head.close()
-        if self.frame.refused:
-            result = self._add_refused(result)
-        further = {step.name for step in graph.steps if self.frame.partial and not step.module}
+        return self._install_passed(self._add_refused(result), jobs)
+
+    def _install_passed(self, result: RunResult, jobs: int) -> RunResult:
+        """Install what can be after failures, unless a step of this run did, or tried to."""
+        options = self.frame.options
+        further = {step.name for step in self.graph.steps if self.frame.partial and not step.module}
         if not further.isdisjoint(done.step.name for done in result.done):
             return replace(result, left_out=tuple(one for one in result.left_out if one.module))
         is_tried = not further.isdisjoint(failed.step.name for failed in result.failed)
-        if result.left_out and options.has_install and options.is_keep_going and not is_tried:
-            session = importlib.import_module("buildsys.pipeline.session")
-            result = session.install_passed(
-                load_whole(self.kept), options, store, self.executor, self.progress, jobs, result
-            )
-        return result
+        if is_tried or not (result.left_out and options.has_install and options.is_keep_going):
+            return result
+        session = importlib.import_module("buildsys.pipeline.session")
+        planned = load_whole(self.kept)
+        joined: RunResult = session.install_passed(
+            planned, options, self.store, self.executor, self.progress, jobs, result
+        )
+        return joined
 
     def _add_refused(self, result: RunResult) -> RunResult:
         """Have a result tell of all kmods that are not fit, where others are so than before.
@@ -232,7 +236,7 @@ class _Again:
         """
         modules = {step.module for step in self.graph.steps}
         is_done = result.exit_status is ExitStatus.DONE and not result.moved
-        if is_done and modules.isdisjoint(self.frame.refused):
+        if not self.frame.refused or (is_done and modules.isdisjoint(self.frame.refused)):
             return result
         whole: Graph = load_whole(self.kept).plan.graph
         found = find_stale(whole, self.store)
@@ -279,7 +283,6 @@ def _watch(
     stamps = watch.stamps
     if frame.options.has_install:  # we install there, so what else is there must be as it was
         ours = set(kept.modules)
-        missing = ((path, None) for path in find_missing(frame.installed, ours))
-        stamps = (*stamps, (frame.installed, stat_stamp(frame.installed)), *missing)
+        stamps = (*stamps, *stamp_others(frame.installed, ours))
         is_settled = is_settled and find_others(frame.installed, ours) == frame.others
     return Watch(stamps, watch.is_settled and is_settled, frozenset())

@@ -237,9 +237,9 @@ def find_shadows(
     absent: dict[str, set[str]] = {}
     dangling: dict[str, None] = {}
     for place in dict.fromkeys((*ways, *names_beside)):
+        # In a directory that has files of its own, "…" may look for what any root holds.
         later, firsts = list(below), every
         if place in below:
-            # In a directory that has files of its own, "…" may look for what any root holds.
             begin = 0 if place in names_beside else ways.index(place) + 1
             later = list(dict.fromkeys(root for root in ways[begin:] if root != place))
             firsts = frozenset().union(*[below[root] for root in later])

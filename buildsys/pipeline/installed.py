@@ -4,6 +4,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from buildsys.base.digest import Stamp, stat_stamp
+
 
 def find_installed(directory: Path) -> tuple[tuple[str, Path], ...]:
     """Give NAME/NAME.kmod of a modules directory, by name; none where there is no directory."""
@@ -23,11 +25,14 @@ def find_others(directory: str, ours: Collection[str]) -> tuple[tuple[str, str],
     return tuple((name, str(path)) for name, path in found if name not in ours)
 
 
-def find_missing(directory: str, ours: Collection[str]) -> list[str]:
-    """Give NAME/NAME.kmod of other names than ours, where NAME is there and the kmod is not."""
+def stamp_others(directory: str, ours: Collection[str]) -> list[tuple[str, Stamp | None]]:
+    """Give what shows that other names than ours come or go: the stamp of the directory, and
+    NAME/NAME.kmod as absent where NAME is there and the kmod is not.
+    """
+    stamp = stat_stamp(directory)
     try:
         names = [name for name in os.listdir(directory) if name not in ours]
     except OSError:
-        return []
+        names = []
     paths = (f"{directory}/{name}/{name}.kmod" for name in names)
-    return [path for path in paths if not os.path.exists(path)]
+    return [(directory, stamp), *((path, None) for path in paths if not os.path.exists(path))]

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from buildsys.base.digest import stat_stamp
 from buildsys.base.errors import BuildsysError, ExitStatus, UsageError
 from buildsys.base.files import remove_temporaries
 from buildsys.base.locks import hold_lock
@@ -17,7 +16,7 @@ from buildsys.install.receipt import Receipt, load_receipts
 from buildsys.kernel.version import parse_version
 from buildsys.pipeline.beside import find_beside, find_program_places
 from buildsys.pipeline.executor import Progress
-from buildsys.pipeline.installed import find_installed, find_missing
+from buildsys.pipeline.installed import find_installed, stamp_others
 from buildsys.pipeline.launching import Launching, choose_jobs, prepare_launching
 from buildsys.pipeline.objdir import RECORD_DIRECTORY
 from buildsys.pipeline.outcome import RunResult
@@ -299,8 +298,7 @@ def _watch_all(
         watch = watch_further(watch, (str(one.receipt) for one in plan.paths.values()), began_ns)
     # We install there ourselves, so its stamp is new: what else is there must be as it was.
     directory = str(installed_directory(request))
-    missing = ((path, None) for path in find_missing(directory, plan.paths))
-    stamps = (*watch.stamps, (directory, stat_stamp(directory)), *missing)
+    stamps = (*watch.stamps, *stamp_others(directory, plan.paths))
     ours = _find_ours(plan)
     others = set(surroundings.installed_kmods) - ours
     is_same = set(_find_installed(request)) - ours == others
