@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -424,6 +424,17 @@ def work_in_model_tree() -> Iterator[ModelTree]:
     finally:
         os.chdir(before)
         shutil.rmtree(tree.root)
+
+
+class TreeMachine(RuleBasedStateMachine):
+    """A tree that random edits begin with anew; counted is what is told of all series."""
+
+    tree: ClassVar[ModelTree]
+    counted: ClassVar[dict[str, int]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree.make()
 
 
 def run_edits(machine: type[RuleBasedStateMachine], number: int, examples: int, steps: int) -> None:

@@ -12,11 +12,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 from modeltree import (
     KERNELS,
     MODULES_DIRECTORY,
@@ -24,6 +23,7 @@ from modeltree import (
     SPECS,
     Answer,
     ModelTree,
+    TreeMachine,
     read_tree,
     run_edits,
     work_in_model_tree,
@@ -47,15 +47,11 @@ NAMES = st.sampled_from(sorted(SPECS))
 SELDOM = st.integers(0, 4)  # most edits are small: what is done at 0 alone has the long way gone
 
 
-class BothWays(RuleBasedStateMachine):
+class BothWays(TreeMachine):
     """One tree, built in 'obj' as it comes, in 'long' without any snapshot."""
-
-    tree: ClassVar[ModelTree]
-    counted: ClassVar[dict[str, int]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.tree.make()
         for name in ("long", "long-destdir"):
             shutil.rmtree(self.tree.path(name), ignore_errors=True)
         self.edit_a_module("gamma", "unfit", 0)

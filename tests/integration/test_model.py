@@ -21,12 +21,10 @@ of 100 each of the two halves tries, with a seed that is printed (MODBUILD_TEST_
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
@@ -41,6 +39,7 @@ from modeltree import (
     SPECS,
     Answer,
     ModelTree,
+    TreeMachine,
     digest_outputs,
     read_tree,
     run_edits,
@@ -53,15 +52,11 @@ BETWEEN = (1, 4, 2, 6, 1, 5, 3)  # edits between two builds, in turns
 SOURCES = sorted((*HEADERS, *(f"modules/{name}/{name}.c" for name in SPECS)))
 
 
-class TreeEdits(RuleBasedStateMachine):
+class TreeEdits(TreeMachine):
     """The small tree under edits; what a build of each state gives is asked of a clean build."""
-
-    tree: ClassVar[ModelTree]
-    counted: ClassVar[dict[str, int]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.tree.make()
         self.facts: dict[str, tuple[object, ...]] = {}  # by step, as they were when it ran
         self.made: dict[str, bytes] = {}  # what it made then
         self.left: dict[str, dict[str, bytes]] = {}  # modules that are no longer described
